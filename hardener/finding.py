@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from hardener.text import Position, Span
+from hardener.text import BOM, Position, SourceFile, Span
 
 
 class Severity(IntEnum):
@@ -93,7 +93,10 @@ class Match(NamedTuple):
 
 
 class Location(NamedTuple):
-    """A place in a file as reports show it. `lines` are the whole source lines from `start.line` to `end.line`, joined by LF."""
+    """A place in a file as reports show it. `lines` are the whole source lines that the span touches, joined by LF.
+
+    A span that ends with a line's terminator has its `end` at column 1 of the next line, which is not among `lines`.
+    """
 
     path: str
     span: Span
@@ -105,10 +108,19 @@ class Location(NamedTuple):
     def text(self) -> str:
         """The text that the location covers (line ends as LF)."""
         lines = self.lines.split("\n")
+        if self.end.line - self.start.line == len(lines):
+            lines.append("")
         if len(lines) == 1:
             return lines[0][self.start.column - 1 : self.end.column - 1]
         middle = lines[1:-1]
         return "\n".join([lines[0][self.start.column - 1 :], *middle, lines[-1][: self.end.column - 1]])
+
+
+def locate(file: SourceFile, span: Span) -> Location:
+    """Return `span` of `file` as reports show it; a byte order mark at the start of the file is left out of the span."""
+    if span.start == 0 and file.text.startswith(BOM):
+        span = Span(1, max(1, span.end))
+    return Location(file.path, span, file.position(span.start), file.position(span.end), file.excerpt(span))
 
 
 class Finding(NamedTuple):
@@ -121,6 +133,7 @@ class Finding(NamedTuple):
     fingerprint: str  # hex; stable when lines move: rule, path, normalised text, occurrence
     related: tuple[tuple[Location, str], ...] = ()
     fix: Fix | None = None
+    edits: tuple[tuple[Location, str], ...] = ()  # the edits of `fix`, located: what reports need to show or export them
 
 
 class Suppressed(NamedTuple):

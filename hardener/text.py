@@ -34,12 +34,13 @@ class SourceFile:
     are ordinary characters). A byte order mark stays in the text, so that offsets are those of the file.
     """
 
-    __slots__ = ("_line_starts", "path", "text")
+    __slots__ = ("_excerpts", "_line_starts", "path", "text")
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
         self._line_starts: list[int] | None = None
+        self._excerpts: dict[int, str] = {}
 
     @classmethod
     def decode(cls, path: str, data: bytes) -> "SourceFile":
@@ -104,6 +105,12 @@ class SourceFile:
         """Return the full lines that `span` touches, joined by LF, without terminators."""
         first = self.line_of(span.start)
         last = self.line_of(max(span.start, span.end - 1))
+        if first == last:
+            # One string a line, however many places ask: a thousand findings on a 10 MB line must not hold it a thousand times.
+            text = self._excerpts.get(first)
+            if text is None:
+                text = self._excerpts[first] = self.text[slice(*self.line_span(first))]
+            return text
         return "\n".join(self.text[slice(*self.line_span(line))] for line in range(first, last + 1))
 
     def slice(self, span: Span) -> str:
