@@ -42,7 +42,7 @@ check-types: $(STAMP)
 	@$(BIN)/mypy || { echo "check-types: correct the types above, then: make check-types"; exit 1; }
 
 check-imports: $(STAMP)
-	@$(BIN)/lint-imports || { echo "check-imports: a module imports from above its layer ([tool.importlinter] in pyproject.toml): move the code, then: make check-imports"; exit 1; }
+	@$(BIN)/lint-imports --no-logo || { echo "check-imports: a module imports from above its layer ([tool.importlinter] in pyproject.toml): move the code, then: make check-imports"; exit 1; }
 
 check-security: $(STAMP)
 	@$(BIN)/bandit -q -r hardener -c pyproject.toml || { echo "check-security: remove the cause, or write '# nosec B000: why' on the line, then: make check-security"; exit 1; }
