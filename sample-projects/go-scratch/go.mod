@@ -1,0 +1,3 @@
+module example.org/digests
+
+go 1.19

@@ -1,0 +1,1 @@
+"""An HTTP service that orders Python versions and checks them against specifiers."""
