@@ -1,0 +1,1 @@
+"""Documents × rules → report: which files, which rules, what is ignored, what is known already."""
