@@ -1,0 +1,1 @@
+"""OCI types, parsed and printed, without I/O."""

@@ -1,0 +1,31 @@
+"""Decisions too subtle for `match:`: one function per rule, grouped by topic, listed under the rule's id.
+
+A check is a generator: it gets a subject and the context and yields a `Match` for each place where the rule holds. What it cannot
+know it does not yield. Its rule's YAML file says what the user is told.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from hardener.finding import Match
+from hardener.rules.context import Context
+
+Check = Callable[[Any, Context], Iterable[Match]]
+"""`(subject, context) -> matches`; the subject's type follows from the rule's `on:`."""
+
+TOPICS: Final = (
+    "base_images", "users", "secrets", "packages", "network", "layers", "metadata", "syntax", "shell_use",
+)  # fmt: skip
+
+
+def checks() -> Mapping[str, Check]:
+    """Return every check by the id of its rule."""
+    found: dict[str, Check] = {}
+    for topic in TOPICS:
+        table: Mapping[str, Check] = import_module(f"hardener.rules.checks.{topic}").CHECKS
+        for rule_id, check in table.items():
+            if rule_id in found:
+                raise ValueError(f"two checks are listed under {rule_id}")
+            found[rule_id] = check
+    return found
