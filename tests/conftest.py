@@ -7,7 +7,19 @@ import pytest
 
 # What a developer's shell or a CI runner sets and the program or its tools could read. COVERAGE_*, PIP_* and certificate
 # settings stay: the test run itself needs them.
-SCRUBBED_PREFIXES = ("GIT_", "XDG_", "HARDEN_", "GITHUB_", "GITLAB_", "CI_", "RUNNER_", "PRE_COMMIT", "PYTEST_ADDOPTS", "LC_", "SHELLCHECK_")
+SCRUBBED_PREFIXES = (
+    "GIT_",
+    "XDG_",
+    "HARDEN_",
+    "GITHUB_",
+    "GITLAB_",
+    "CI_",
+    "RUNNER_",
+    "PRE_COMMIT",
+    "PYTEST_ADDOPTS",
+    "LC_",
+    "SHELLCHECK_",
+)
 SCRUBBED = ("CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "COLORTERM", "LANGUAGE", "PAGER", "EDITOR")
 
 IN_CI = os.environ.get("HARDEN_CI") == "1"
