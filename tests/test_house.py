@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,11 @@ def test_the_readme_links_to_files_that_exist() -> None:
 def test_every_exit_code_is_explained_in_the_readme() -> None:
     codes = {name: value for name, value in vars(importlib.import_module("hardener.errors")).items() if name.startswith("EXIT_")}
     assert {value for value in codes.values() if f"| {value} |" in README} == set(codes.values())
+
+
+def test_the_data_that_the_wheel_takes_is_in_the_repository() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert [folder for folder in build["force-include"] if not entries(f"{folder}/")] == []
 
 
 # --- code ---------------------------------------------------------------------------------------------------------------------
