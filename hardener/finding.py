@@ -167,6 +167,15 @@ class Report(NamedTuple):
     notices: tuple[str, ...]  # stale baseline entries and the like: worth a line, never a failure
     rules: tuple[Rule, ...]  # every rule that ran, sorted by id
     fail_on: Severity | None  # findings at or above it fail the run; None: never
+    decided: int | None = None  # how many findings fail the run, where files have thresholds of their own or some are not shown
+
+    @property
+    def failing(self) -> int:
+        """How many findings fail the run."""
+        if self.decided is not None:
+            return self.decided
+        threshold = self.fail_on
+        return 0 if threshold is None else sum(finding.severity >= threshold for finding in self.findings)
 
     @property
     def exit_code(self) -> int:
@@ -175,6 +184,4 @@ class Report(NamedTuple):
             return 3
         if any(error.kind == "unreadable" for error in self.errors):
             return 2
-        if self.fail_on is not None and any(finding.severity >= self.fail_on for finding in self.findings):
-            return 1
-        return 0
+        return 1 if self.failing else 0

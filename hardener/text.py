@@ -6,6 +6,7 @@ still knows where each of its characters came from.
 """
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 from hardener.errors import HardenError
@@ -65,13 +66,8 @@ class SourceFile:
         """Offsets at which lines start; always at least one."""
         starts = self._line_starts
         if starts is None:
-            starts = [0]
-            text = self.text
-            find = text.find
-            at = find("\n")
-            while at >= 0:
-                starts.append(at + 1)
-                at = find("\n", at + 1)
+            starts = list(accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))
+            starts.pop()  # where a line after the last one would start
             self._line_starts = starts
         return starts
 
@@ -155,6 +151,9 @@ class View:
 
     def span(self, start: int, end: int) -> Span:
         """Return the file span that covers `text[start:end]`, from its first to its last character."""
+        origins = self.origins
+        if len(origins) == 1:
+            return Span(origins[0] + start, origins[0] + max(start, end))
         if end <= start:
             offset = self.offset(start)
             return Span(offset, offset)

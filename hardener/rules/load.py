@@ -202,10 +202,10 @@ class _RuleReader:
                 compile_match(kind, source.match)
             except MatchError as error:
                 hint = suggest(str(error.path[-1]), error.known)
-                how = hint or (f"known: {', '.join(error.known)}" if error.known else "see `harden explain custom-rules`")
+                how = hint or (f"known: {', '.join(error.known)}" if error.known else "`harden explain custom-rules` shows what there is")
                 raise self.fail(error.message, self.find(error.path), how) from None
         if source.at and place(kind, source.at) is None:
-            raise self.fail(f"{kind} has no place {source.at!r}", self.span("at"), "see `harden explain custom-rules`")
+            raise self.fail(f"{kind} has no place {source.at!r}", self.span("at"), "`harden explain custom-rules` shows what there is")
         if source.match is not None:
             for name in placeholders(source.rule.message):
                 if fact(kind, name) is None and not is_builtin_id(source.rule.id):

@@ -18,13 +18,13 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from hardener.sources.instructions import HEREDOC_WORD, KEYWORDS, SPACES, Heredoc, Instruction, Problem, read_flags, unquote
+from hardener.sources.instructions import HEREDOC_WORD, KEYWORDS, SPACES, Flag, Heredoc, Instruction, Problem, read_flags, unquote
 from hardener.sources.problems import validate
 from hardener.sources.stages import Stage, build_stages
 from hardener.text import BOM, SourceFile, Span, View, ViewBuilder
 
 _INSTRUCTION_LINE = re.compile(rf"(?:{'|'.join(KEYWORDS)})[ \t]+\S")
-_KEYWORD = re.compile(r"[^\t\v\f\r ]+")
+_HEAD = re.compile(rf"[{SPACES}]*([^\t\v\f\r ]+)[{SPACES}]*")
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 MAX_TRIGGERS: Final = 4
@@ -143,13 +143,25 @@ def parse(file: SourceFile, build_args: dict[str, str] | None = None) -> Dockerf
 class _Reader:
     """Cuts a file into directives, comments and instructions, one physical line at a time."""
 
-    __slots__ = ("comments", "directives", "document", "in_directives", "instructions", "line_count", "lines_by_text", "starts", "text")
+    __slots__ = (
+        "comments",
+        "directives",
+        "document",
+        "in_directives",
+        "instructions",
+        "line_count",
+        "lines",
+        "lines_by_text",
+        "starts",
+        "text",
+    )
 
     def __init__(self, document: Dockerfile) -> None:
         self.document = document
         self.text = document.file.text
+        self.lines = self.text.split("\n")
         self.starts = document.file.line_starts
-        self.line_count = len(self.starts)
+        self.line_count = len(self.lines)
         self.in_directives = True
         self.lines_by_text: list[dict[str, list[int]] | None] = [None, None]  # without and with leading tabs removed
         self.directives: list[Directive] = []
@@ -158,15 +170,12 @@ class _Reader:
 
     def line(self, index: int) -> tuple[int, str]:
         """Return the offset of a 0-based line and its text without CR and LF."""
-        starts = self.starts
-        start = starts[index]
-        end = starts[index + 1] - 1 if index + 1 < self.line_count else len(self.text)
-        line = self.text[start:end]
+        line = self.lines[index]
         if line.endswith("\r"):
             line = line.rstrip("\r")
-        if start == 0 and line.startswith(BOM):
+        if index == 0 and line.startswith(BOM):
             return 1, line[1:]
-        return start, line
+        return self.starts[index], line
 
     def read(self) -> None:
         index = 0
@@ -262,17 +271,23 @@ class _Reader:
 
     def split(self, view: View, line: int, parent: Instruction | None = None, depth: int = 0) -> Instruction | None:
         """Split a logical line into keyword, flags and rest, and an ONBUILD into its trigger."""
-        text = view.text
-        begin = len(text) - len(text.lstrip(SPACES))
-        end = len(text.rstrip(SPACES))
-        match = _KEYWORD.match(text, begin, end)
+        text = view.text.rstrip(SPACES)
+        match = _HEAD.match(text)
         if match is None:
             return None
         document = self.document
-        text = text[:end]
-        body = view if end == len(view.text) and begin == 0 else view.sub(0, end)
-        flags, at = read_flags(body, match.end(), document.escape)
-        instruction = Instruction(document, body, match.group().upper(), body.span(begin, match.end()), flags, body.sub(at, end))
+        at = match.end()
+        flags: tuple[Flag, ...] = ()
+        if text.startswith("--", at):
+            flags, at = read_flags(view, len(text), at, document.escape)
+        if len(view.origins) == 1:  # an instruction on one line: no need to ask the map
+            origin = view.origins[0]
+            keyword = Span(origin + match.start(1), origin + match.end(1))
+            rest = View(text[at:], [0], [origin + at], origin + len(text))
+        else:
+            keyword = view.span(*match.span(1))
+            rest = view.sub(at, len(text))
+        instruction = Instruction(document, view, match.group(1).upper(), keyword, flags, rest)
         instruction.line = line
         instruction.index = len(self.instructions) if parent is None else parent.index
         instruction.is_trigger = parent is not None

@@ -316,33 +316,30 @@ class Instruction:
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 
 
+def _word_pattern(escape: str) -> re.Pattern[str]:
+    spaces = "".join(f"\\u{ord(space):04x}" for space in SPACES)
+    escaped = re.escape(escape)
+    return re.compile(
+        rf"""(?: [^{spaces}"'{escaped}]++                                # ordinary characters
+               | {escaped}(?:.|\Z)                                       # an escaped one
+               | "(?:[^"{escaped}]++|{escaped}.)*+(?:"|{escaped}?\Z)     # an unterminated quote runs to the end
+               | '[^']*+(?:'|\Z)                                         # no escapes in here
+             )++""",
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_QUOTED_WORDS: Final = {escape: _word_pattern(escape) for escape in ("\\", "`")}
+
+
 def quoted_words(text: str, escape: str) -> Iterator[tuple[int, int]]:
     """Yield the ranges of words that are separated by blanks outside quotes.
 
     Source: BuildKit's parseWords. A quote opens anywhere in a word; the escape character protects the next one, except inside single
     quotes; an unterminated quote runs to the end.
     """
-    length = len(text)
-    at = 0
-    while at < length:
-        if text[at] in _SPACE_SET:
-            at += 1
-            continue
-        start = at
-        while at < length:
-            char = text[at]
-            if char in _SPACE_SET:
-                break
-            if char == escape:
-                at += 2
-            elif char in "\"'":
-                at += 1
-                while at < length and text[at] != char:
-                    at += 2 if text[at] == escape and char == '"' else 1
-                at += 1
-            else:
-                at += 1
-        yield start, min(at, length)
+    for match in _QUOTED_WORDS[escape].finditer(text):
+        yield match.span()
 
 
 def unquote(text: str, escape: str) -> str:
@@ -373,13 +370,12 @@ def unquote(text: str, escape: str) -> str:
     return "".join(out)
 
 
-def read_flags(view: View, start: int, escape: str) -> tuple[tuple[Flag, ...], int]:
-    """Return the flags that stand at `start` of a logical line, and where the rest begins.
+def read_flags(view: View, length: int, start: int, escape: str) -> tuple[tuple[Flag, ...], int]:
+    """Return the flags that stand at `start` of a logical line of `length` characters, and where the rest begins.
 
     Source: BuildKit's extractBuilderFlags: words that start with `--`; a lone `--` ends them.
     """
     text = view.text
-    length = len(text)
     flags: list[Flag] = []
     at = start
     while True:

@@ -1,0 +1,137 @@
+"""The command line: one module per command, one table that lists them, and the only place that prints.
+
+`main` imports the chosen command alone. Exit codes: 0 clean, 1 findings at or above the threshold, 2 usage, configuration or unreadable
+input, 3 a bug in hardener.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
+
+from hardener import __version__
+from hardener.errors import EXIT_BUG, EXIT_CLEAN, EXIT_USAGE, HardenError, suggest
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+
+class Command(Protocol):
+    """What the module of a command offers."""
+
+    def configure(self, parser: "ArgumentParser") -> None:
+        """Declare options and arguments."""
+
+    def run(self, args: "Namespace") -> int:
+        """Do the work; return the exit code. May raise `HardenError`."""
+
+
+# Name -> what it does, in one line; the module is hardener.cli.<name>.
+COMMANDS: Final = {
+    "lint": "check Dockerfiles; the exit code is the gate",
+    "explain": "say why a rule exists, how to fix what it finds, with examples",
+    "rules": "list the rules",
+    "config": "show the configuration that applies to a file, and where it comes from",
+    "init": "write a configuration file, also from .hadolint.yaml",
+}
+
+
+def load(name: str) -> Command:
+    """Return the module of a command."""
+    from importlib import import_module
+
+    module: Command = import_module(f"hardener.cli.{name}")
+    return module
+
+
+def usage() -> str:
+    """Return the help of `harden` itself."""
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
+    return f"""usage: harden [--version] [--help] COMMAND …
+
+Security linting and hardening for containers.
+
+commands:
+{rows}
+
+`harden COMMAND --help` shows the options of a command.
+
+exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or unreadable input, 3 a bug in hardener
+"""
+
+
+def main(argv: "Sequence[str] | None" = None) -> int:
+    """Run `harden` with the given arguments (default: those of the process) and return the exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _main(args)
+        sys.stdout.flush()
+    except HardenError as error:
+        complain(error)
+        return EXIT_USAGE
+    except BrokenPipeError:
+        # The reader left (`harden rules | head`): not our failure. Python would complain once more at exit.
+        sys.stdout = open_null()
+        return EXIT_CLEAN
+    except KeyboardInterrupt:
+        return 130
+    except RecursionError:
+        return _bug("the input is nested too deeply")
+    except Exception as error:  # the last line of defence: whatever gets here is ours to mend
+        return _bug(f"{type(error).__name__}: {error}")
+    return code
+
+
+def _main(args: list[str]) -> int:
+    if not args or args[0] in ("-h", "--help", "help"):
+        if len(args) > 1 and args[0] == "help":
+            return _main([args[1], "--help"])
+        (sys.stdout if args else sys.stderr).write(usage())
+        return EXIT_CLEAN if args else EXIT_USAGE
+    name = args[0]
+    if name in ("-V", "--version"):
+        print(f"harden {__version__}")
+        return EXIT_CLEAN
+    if name not in COMMANDS:
+        kind = "option" if name.startswith("-") else "command"
+        raise HardenError(f"unknown {kind} {name!r}", how=suggest(name, list(COMMANDS)) or "`harden --help` lists the commands")
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    command = load(name)
+    parser = ArgumentParser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=RawDescriptionHelpFormatter)
+    command.configure(parser)
+    try:
+        parsed = parser.parse_args(args[1:])
+    except SystemExit as stop:  # argparse has said its piece
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    return command.run(parsed)
+
+
+def complain(error: HardenError) -> None:
+    """Print an error to standard error: what, where, how to fix."""
+    lines = [f"harden: error: {error.what}"]
+    if error.where:
+        lines.append(f"  at: {error.where}")
+    if error.how:
+        lines.append(f"  fix: {error.how}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def open_null() -> TextIO:
+    """Return a stream that swallows everything."""
+    from os import devnull
+
+    return open(devnull, "w", encoding="utf-8")
+
+
+def _bug(message: str) -> int:
+    from os import environ
+    from traceback import extract_tb, format_exc
+
+    if environ.get("HARDEN_DEBUG"):
+        print(format_exc(), file=sys.stderr)
+    frames = extract_tb(sys.exc_info()[2])
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    what = f"this is a bug in hardener {__version__}: {message}"
+    complain(HardenError(what, where=place, how="please report it; HARDEN_DEBUG=1 prints the whole trace"))
+    return EXIT_BUG
