@@ -131,10 +131,10 @@ class Baseline:
         for (file, rule, _), count in left.items():
             if count and file in judged and rule in ran:
                 stale[file, rule] = stale.get((file, rule), 0) + count
-        notices = (
-            f"{self._path}: {count} {'entry' if count == 1 else 'entries'} for {rule} in {file} {'has' if count == 1 else 'have'} nothing to hide"
-            for (file, rule), count in sorted(stale.items())
-        )
+        notices = []
+        for (file, rule), count in sorted(stale.items()):
+            entries = "1 entry has" if count == 1 else f"{count} entries have"
+            notices.append(f"{self._path}: {entries} nothing to hide any more: {rule} in {file}")
         return Split(tuple(new), tuple(known), tuple(notices))
 
 

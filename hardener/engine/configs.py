@@ -5,6 +5,7 @@ search ends at the root of the repository. Nothing is merged on the way: a confi
 """
 
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from typing import Final, NamedTuple
 
@@ -39,7 +40,7 @@ class _Loaded(NamedTuple):
 class Configs:
     """Every configuration of one run. `overlay` are the settings of the command line: they outrank every file."""
 
-    __slots__ = ("_configs", "_cwd", "_explicit", "_isolated", "_loaded", "_nearest", "_overlay")
+    __slots__ = ("_configs", "_cwd", "_excludes", "_explicit", "_isolated", "_loaded", "_nearest", "_overlay")
 
     def __init__(
         self, cwd: str, *, explicit: str | None = None, isolated: bool = False, overlay: AnyMapping[str, object] | None = None
@@ -48,7 +49,8 @@ class Configs:
         self._explicit = None if explicit is None else os.path.join(cwd, explicit)
         self._isolated = isolated
         node = pyproject.nodes(dict(overlay or {}))
-        self._overlay = node if isinstance(node, Mapping) and node.entries else None
+        self._overlay = _Layer(node, Source(None, cwd), None) if isinstance(node, Mapping) and node.entries else None
+        self._excludes = tuple(_excludes(self._overlay)) if self._overlay is not None else ()
         self._nearest: dict[str, str | None] = {}
         self._loaded: dict[str, _Loaded] = {}
         self._configs: dict[tuple[str | None, tuple[int, ...]], Config] = {}
@@ -69,7 +71,7 @@ class Configs:
                 layer = layers[index]
                 config.apply(layer.mapping, layer.source, per_path=layer.patterns is not None)
             if self._overlay is not None:
-                config.apply(self._overlay, Source(None, self._cwd))
+                config.apply(self._overlay.mapping, self._overlay.source)
             self._configs[source, active] = config
         return config
 
@@ -80,9 +82,7 @@ class Configs:
     def excludes(self, path: str, is_folder: bool) -> bool:
         """Tell whether a search leaves out an absolute path that it meets. Folders on the way to it have been asked for before."""
         source = self.nearest(os.path.dirname(path))
-        if source is None:
-            return False
-        for folder, patterns in self._load(source).excludes:
+        for folder, patterns in (*self._excludes, *(self._load(source).excludes if source is not None else ())):
             relative = _relative(path, folder)
             if relative is not None and (verdict := patterns.match(relative, is_folder=is_folder)) is not None:
                 return verdict
@@ -92,7 +92,7 @@ class Configs:
         """Raise `HardenError` for the first word in any configuration read so far that names no rule, also where it does not apply."""
         layers = [layer for loaded in self._loaded.values() for layer in loaded.layers]
         if self._overlay is not None:
-            layers.append(_Layer(self._overlay, Source(None, self._cwd), None))
+            layers.append(self._overlay)
         for layer in layers:
             config = Config()
             config.apply(layer.mapping, layer.source, per_path=layer.patterns is not None)
@@ -143,12 +143,8 @@ class Configs:
         loaded = self._loaded.get(path)
         if loaded is None:
             layers = tuple(self._layers(path, "", ()))
-            excludes = [
-                (layer.source.folder, Patterns(pattern for pattern, _ in texts_of(node, layer.source, "exclude")))
-                for layer in reversed(layers)
-                if layer.patterns is None and (node := layer.mapping.get("exclude")) is not None
-            ]
-            loaded = self._loaded[path] = _Loaded(layers, tuple(excludes))
+            excludes = tuple(exclude for layer in reversed(layers) for exclude in _excludes(layer))
+            loaded = self._loaded[path] = _Loaded(layers, excludes)
         return loaded
 
     def _layers(self, path: str, where: str, chain: tuple[str, ...]) -> list[_Layer]:
@@ -191,6 +187,13 @@ def _mapping(file: SourceFile, source: Source) -> Mapping:
     if isinstance(node, Mapping):
         return node
     raise wrong(node, source, "a configuration is a mapping of keys")
+
+
+def _excludes(layer: _Layer) -> Iterator[tuple[str, Patterns]]:
+    """Yield the folder and the patterns of a layer's `exclude`, if it has one."""
+    node = layer.mapping.get("exclude") if layer.patterns is None else None
+    if node is not None:
+        yield layer.source.folder, Patterns(pattern for pattern, _ in texts_of(node, layer.source, "exclude"))
 
 
 def _relative(path: str, folder: str) -> str | None:

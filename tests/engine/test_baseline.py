@@ -77,14 +77,14 @@ def test_other_text_is_new(tmp_path: Path) -> None:
     now = findings("FROM «b»\n")
     result = split(tmp_path, findings("FROM «a»\n"), now)
     assert result.new == tuple(now)
-    assert result.notices == ("base.json: 1 entry for HD101 in Dockerfile has nothing to hide",)
+    assert result.notices == ("base.json: 1 entry has nothing to hide any more: HD101 in Dockerfile",)
 
 
 def test_stale_entries_are_counted(tmp_path: Path) -> None:
     known = findings("FROM «a»\nFROM «a»\nFROM «b»\n") + findings("FROM «a»", of=LATEST)
     assert split(tmp_path, known, []).notices == (
-        "base.json: 3 entries for HD101 in Dockerfile have nothing to hide",
-        "base.json: 1 entry for HD102 in Dockerfile has nothing to hide",
+        "base.json: 3 entries have nothing to hide any more: HD101 in Dockerfile",
+        "base.json: 1 entry has nothing to hide any more: HD102 in Dockerfile",
     )
 
 
@@ -109,14 +109,12 @@ def test_it_does_not_matter_from_where(tmp_path: Path, cwd: str, path: str) -> N
 def test_the_text_is_small_and_holds_no_secret() -> None:
     known = findings("ENV «PASSWORD=hunter2hunter2»\nENV «PASSWORD=hunter2hunter2»\n", "b") + findings("FROM «a»\n", "a")
     text = baseline.render(known, "base.json", cwd="/x")
-    assert (
-        json.loads(text)
-        == {
-            "version": 1,
-            "findings": {"a": {"HD101": ["36fea8a35c7d3b31"]}, "b": {"HD101": ["9f9a9c9c5b8d3b0f"] * 2}},
-        }
-        or "hunter2" not in text
-    )
+    assert "hunter2" not in text
+    entries = json.loads(text)["findings"]
+    assert {path: {rule: len(digests) for rule, digests in rules.items()} for path, rules in entries.items()} == {
+        "a": {"HD101": 1},
+        "b": {"HD101": 2},
+    }
     assert text == baseline.render(reversed(known), "base.json", cwd="/x")
 
 

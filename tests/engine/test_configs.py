@@ -204,6 +204,12 @@ def test_excludes(write: Write, files: dict[str, str], excluded: list[str], kept
         assert configs.excludes(str(root / path.rstrip("/")), path.endswith("/")) is (path in excluded), path
 
 
+def test_the_command_line_excludes_too(write: Write) -> None:
+    root = write({"a/.harden.yaml": "exclude: ['!x', y]\n"})
+    configs = Configs(str(root), overlay={"exclude": ["/a/x", "z"]})
+    assert [configs.excludes(str(root / path), False) for path in ("a/x", "a/y", "b/z", "b/x")] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "severities"),
     [
