@@ -42,6 +42,9 @@ def configure(parser: "ArgumentParser") -> None:
     add("--severity", action="append", default=[], metavar="RULE=LEVEL", help="change how severe a rule is")
     add("--rules", action="append", default=[], metavar="DIR", help="load further rules from a folder or a file")
     add("--trusted-registry", action="append", default=[], metavar="HOST", help="images may come from here only; * is a wildcard")
+    shell = rules.add_mutually_exclusive_group()
+    shell.add_argument("--shellcheck", action="store_true", default=None, help="run ShellCheck from wherever it is installed")
+    shell.add_argument("--no-shellcheck", dest="shellcheck", action="store_false", help="do without (default: use the `shell` extra's)")
     add("--config", metavar="FILE", help="use this configuration instead of the nearest .harden.yaml or pyproject.toml")
     add("--isolated", action="store_true", help="read no configuration file")
     ignoring = parser.add_argument_group("what is accepted")
@@ -79,6 +82,7 @@ def run(args: "Namespace") -> int:
         warn_ignores=args.warn_ignores,
         jobs=args.jobs if args.jobs > 0 else os.cpu_count() or 1,
         fingerprints=bool(formats & _WITH_FINGERPRINTS) or baseline is not None or bool(args.write_baseline),
+        shellcheck=_shellcheck(args.shellcheck),
         stdin=_read_stdin,
     )
     outcome = lint(found.files, configs, builtin(cache_folder()), options)
@@ -96,8 +100,25 @@ def cache_folder() -> str:
     return os.path.join(base, "hardener") if os.path.isabs(base) else ""
 
 
+_stdin: list[bytes] = []
+
+
 def _read_stdin() -> bytes:
-    return sys.stdin.buffer.read()
+    if not _stdin:  # it can be read once, and is asked for twice when ShellCheck looks at it too
+        _stdin.append(sys.stdin.buffer.read())
+    return _stdin[0]
+
+
+def _shellcheck(wanted: bool | None) -> str | None:
+    """Return the path of shellcheck, or None to do without. Raises `HardenError` when it is wanted and not there."""
+    if wanted is False:
+        return None
+    from hardener.engine.shellcheck import find_binary
+
+    found = find_binary(anywhere=wanted is True)
+    if found is None and wanted:
+        raise HardenError("shellcheck is not installed", how="pip install 'hardener[shell]', or install it from your distribution")
+    return found
 
 
 def _output(text: str) -> tuple[str, str]:

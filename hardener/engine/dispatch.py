@@ -97,6 +97,8 @@ class Dispatch:
         self._commands: dict[str, _Table] = {}
         for source in sources:
             rule = source.rule
+            if rule.on == "shell.script":
+                continue  # ShellCheck decides these: shellcheck.py
             check = table.get(rule.id)
             if check is None and source.match is None:
                 raise ValueError(f"{rule.id} has neither `match:` nor a check")

@@ -11,20 +11,21 @@ The page to read for "what happens to my file":
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from hardener.engine import ignores, parallel, targets
+from hardener.engine import ignores, parallel, shellcheck, targets
 from hardener.engine.baseline import fingerprint
 from hardener.engine.config import Config
 from hardener.engine.configs import Configs
 from hardener.engine.dispatch import Crash, Dispatch, Judged
 from hardener.engine.selection import Selector
 from hardener.engine.targets import Target
-from hardener.finding import FileError, Finding, Rule, Severity, Suppressed, locate
+from hardener.finding import FileError, Finding, Match, Rule, Severity, Suppressed, locate
 from hardener.rules.context import Context, Settings, no_neighbour
 from hardener.rules.load import RuleSource, custom
 from hardener.sources import dockerfile
+from hardener.sources.dockerfile import Dockerfile
 from hardener.text import SourceFile
 
 WORTH_A_FORK: Final = 24
@@ -39,6 +40,7 @@ class Options(NamedTuple):
     warn_ignores: bool = False  # report ignores that are unused, expired or without a reason
     fingerprints: bool = True  # work them out: for reports that carry them, and for baselines
     jobs: int = 1
+    shellcheck: str | None = None  # path of the program; None: do without
     stdin: Callable[[], bytes] | None = None
 
 
@@ -106,65 +108,39 @@ class Linter:
 
     def judge(self, target: Target, outcome: Outcome) -> None:
         """Judge one file and add what comes of it to `outcome`."""
-        config = self._configs.for_file(target.file)
-        plan = self.plan(config)
+        opened = self.open(target)
+        if isinstance(opened, FileError):
+            outcome.errors.append(opened)
+            return
+        plan = opened.plan
         for rule in plan.dispatch.rules:
             outcome.rules[rule.id] = rule
+        neighbour = no_neighbour if target.is_stdin else self._neighbour_of(os.path.dirname(target.file))
+        judged: dict[tuple[str, int, int], Judged] = {}
+        for result in plan.dispatch.judge(Context(opened.document, plan.settings, neighbour)):
+            if isinstance(result, Crash):
+                message = f"{result.rule.id} failed on {result.subject}: {result.error}"
+                outcome.errors.append(FileError(target.path, 0, message, "internal"))
+            else:
+                judged.setdefault((result.rule.id, *result.match.span), result)
+        for result in sorted(judged.values(), key=_order):
+            severity = plan.severities[result.rule.id]
+            if result.match.severity is not None and severity == result.rule.severity:
+                severity = result.match.severity
+            opened.weigh(result, severity, outcome)
+        outcome.notices.extend(opened.notices())
+
+    def open(self, target: Target) -> "_Opened | FileError":
+        """Read and parse one file, and find out what applies to it."""
+        config = self._configs.for_file(target.file)
         if target.is_stdin:
             data = self._options.stdin() if self._options.stdin is not None else b""
             file = targets.decode(target, data)
         else:
             file = targets.read(target)
         if isinstance(file, FileError):
-            outcome.errors.append(file)
-            return
-        self.judge_text(file, target, config, plan, outcome)
-
-    def judge_text(self, file: SourceFile, target: Target, config: Config, plan: _Plan, outcome: Outcome) -> None:
-        """Judge the text of one file."""
-        options = self._options
-        document = dockerfile.parse(file, config.build_args)
-        neighbour = no_neighbour if target.is_stdin else self._neighbour_of(os.path.dirname(target.file))
-        judged: dict[tuple[str, int, int], Judged] = {}
-        for result in plan.dispatch.judge(Context(document, plan.settings, neighbour)):
-            if isinstance(result, Crash):
-                message = f"{result.rule.id} failed on {result.subject}: {result.error}"
-                outcome.errors.append(FileError(file.path, 0, message, "internal"))
-            else:
-                judged.setdefault((result.rule.id, *result.match.span), result)
-        comments = (
-            ignores.read(document, plan.selector, today=options.today, forbidden=config.forbidden_ignores)
-            if options.honour_ignores
-            else None
-        )
-        seen: dict[tuple[str, str], int] = {}
-        for result in sorted(judged.values(), key=_order):
-            rule, match = result.rule, result.match
-            severity = plan.severities[rule.id]
-            if match.severity is not None and severity == rule.severity:
-                severity = match.severity
-            location = locate(file, match.span)
-            finding = Finding(
-                rule,
-                severity,
-                result.message,
-                location,
-                fingerprint(rule, location, seen) if options.fingerprints else "",
-                tuple((locate(file, span), text) for span, text in match.related),
-                match.fix,
-            )
-            ignore = comments.match(rule, (match.span, *match.anchors)) if comments is not None else None
-            if ignore is None:
-                outcome.findings.append(finding)
-            else:
-                outcome.suppressed.append(Suppressed(finding, "inline", ignore.reason, ignore.expires))
-        if comments is not None:
-            notices = list(comments.notices)
-            if options.warn_ignores or config.require_reason:
-                notices += comments.reasonless()
-            if options.warn_ignores:
-                notices += comments.unused(plan.dispatch.rules) + comments.expired()
-            outcome.notices.extend(f"{file.at(notice.span)}: {notice.message}" for notice in sorted(notices, key=lambda item: item.span))
+            return file
+        return _Opened(dockerfile.parse(file, config.build_args), config, self.plan(config), self._options)
 
     def _neighbour_of(self, folder: str) -> Callable[[str], str | None]:
         def read(name: str) -> str | None:
@@ -180,14 +156,81 @@ class Linter:
         return read
 
 
+class _Opened:
+    """One file being judged."""
+
+    __slots__ = ("_comments", "_options", "_seen", "config", "document", "plan")
+
+    def __init__(self, document: Dockerfile, config: Config, plan: _Plan, options: Options) -> None:
+        self.document = document
+        self.config = config
+        self.plan = plan
+        self._options = options
+        self._comments = (
+            ignores.read(document, plan.selector, today=options.today, forbidden=config.forbidden_ignores)
+            if options.honour_ignores
+            else None
+        )
+        self._seen: dict[tuple[str, str], int] = {}  # how often a rule met a text, for fingerprints
+
+    def weigh(self, result: Judged, severity: Severity, outcome: Outcome) -> None:
+        """Turn a match into a finding, reported or suppressed. Call it in the order of positions."""
+        rule, match = result.rule, result.match
+        file = self.document.file
+        location = locate(file, match.span)
+        finding = Finding(
+            rule,
+            severity,
+            result.message,
+            location,
+            fingerprint(rule, location, self._seen) if self._options.fingerprints else "",
+            tuple((locate(file, span), text) for span, text in match.related),
+            match.fix,
+        )
+        ignore = self._comments.match(rule, (match.span, *match.anchors)) if self._comments is not None else None
+        if ignore is None:
+            outcome.findings.append(finding)
+        else:
+            outcome.suppressed.append(Suppressed(finding, "inline", ignore.reason, ignore.expires))
+
+    def notices(self) -> list[str]:
+        """Return what there is to say about the ignore comments themselves."""
+        comments = self._comments
+        if comments is None:
+            return []
+        notices = list(comments.notices)
+        if self._options.warn_ignores or self.config.require_reason:
+            notices += comments.reasonless()
+        if self._options.warn_ignores:
+            notices += comments.unused(self.plan.dispatch.rules) + comments.expired()
+        file = self.document.file
+        return [f"{file.at(notice.span)}: {notice.message}" for notice in sorted(notices, key=lambda item: item.span)]
+
+
 def _order(result: Judged) -> tuple[int, int, str]:
     return (result.match.span.start, result.match.span.end, result.rule.id)
 
 
 def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource], options: Options) -> Outcome:
     """Judge files, over several processes where that pays; findings come back sorted by path and position."""
-    jobs = min(options.jobs, len(files) // WORTH_A_FORK + 1) if parallel.can_fork() else 1
     linter = Linter(configs, builtin, options)
+    base = next((source for source in builtin if source.rule.on == shellcheck.KIND), None)
+    if options.shellcheck is None or base is None:
+        return _lint(linter, files, options.jobs)
+    opened = [(target, found) for target in files if isinstance(found := linter.open(target), _Opened)]
+    run = shellcheck.Run(options.shellcheck, [list(shellcheck.scripts(found.document)) for _, found in opened])
+    try:
+        whole = _lint(linter, files, options.jobs)
+        for (target, found), comments in zip(opened, run.comments(), strict=True):
+            _add_shell_findings(target, found, base, comments, whole)
+    finally:
+        run.close()
+    _sort(whole, files)
+    return whole
+
+
+def _lint(linter: Linter, files: Sequence[Target], jobs: int) -> Outcome:
+    jobs = min(jobs, len(files) // WORTH_A_FORK + 1) if parallel.can_fork() else 1
     outcomes = parallel.spread(linter.judge_all, files, jobs) if jobs > 1 else [linter.judge_all(files)]
     whole = outcomes[0]
     for part in outcomes[1:]:
@@ -197,9 +240,28 @@ def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource
         whole.notices.extend(part.notices)
         whole.rules.update(part.rules)
     if len(outcomes) > 1:
-        order: Mapping[str, int] = {target.path: index for index, target in enumerate(files)}
-        whole.findings.sort(key=lambda finding: order[finding.location.path])
-        whole.suppressed.sort(key=lambda item: order[item.finding.location.path])
-    whole.errors.sort()
-    whole.notices.sort()
+        _sort(whole, files)
     return whole
+
+
+def _add_shell_findings(
+    target: Target, opened: _Opened, base: RuleSource, comments: Iterable[shellcheck.Comment], outcome: Outcome
+) -> None:
+    for comment in sorted(comments, key=lambda item: (item.span, item.code)):
+        rule = shellcheck.rule_for(base, comment)
+        severity = opened.config.severity(rule, opened.plan.selector)
+        if severity is not None:
+            outcome.rules[rule.id] = rule
+            opened.weigh(Judged(rule, Match(comment.span), comment.message), severity, outcome)
+
+
+def _sort(outcome: Outcome, files: Sequence[Target]) -> None:
+    order = {target.path: index for index, target in enumerate(files)}
+
+    def key(finding: Finding) -> tuple[int, int, int, str]:
+        return (order[finding.location.path], *finding.location.span, finding.rule.id)
+
+    outcome.findings.sort(key=key)
+    outcome.suppressed.sort(key=lambda item: key(item.finding))
+    outcome.errors.sort()
+    outcome.notices.sort()

@@ -26,7 +26,7 @@ _KEYS: Final = (
 )  # fmt: skip
 KINDS: Final = (
     "dockerfile.file", "dockerfile.stage", "dockerfile.image", "dockerfile.instruction", "dockerfile.pair", "dockerfile.command",
-    "dockerfile.problem",
+    "dockerfile.problem", "shell.script",
 )  # fmt: skip
 _Level = TypeVar("_Level", Severity, Confidence)
 
