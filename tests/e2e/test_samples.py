@@ -16,7 +16,7 @@ PROJECTS = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())
 
 def findings(project: Path) -> str:
     """Return one line per finding, `path:line:column rule`, sorted; the project is the working directory."""
-    command = [sys.executable, "-m", "hardener", "lint", "--format", "json", "."]
+    command = [sys.executable, "-m", "hardener", "lint", "--no-shellcheck", "--format", "json", "."]  # its findings differ by version
     run = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert run.returncode in {0, 1}, run.stderr
     report = json.loads(run.stdout)
