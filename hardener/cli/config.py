@@ -3,8 +3,9 @@
 import os
 from typing import TYPE_CHECKING
 
-from hardener.engine.config import KEYS, Config, Setting
+from hardener.engine.config import Config, Setting
 from hardener.engine.configs import NAMES, Configs
+from hardener.engine.keys import KEYS
 from hardener.engine.selection import Selector
 
 if TYPE_CHECKING:

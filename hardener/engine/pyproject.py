@@ -5,6 +5,7 @@ how people write these tables, and never further off than the table itself.
 """
 
 import re
+from collections.abc import Mapping as AnyMapping
 from typing import Final
 
 from hardener.errors import HardenError
@@ -22,10 +23,8 @@ _Path = tuple[str | int, ...]
 def parse(file: SourceFile) -> Mapping | None:
     """Return the table `[tool.hardener]`, or None when the file has none.
 
-    Raises `HardenError` when the file mentions us and is not valid TOML.
+    Raises `HardenError` when the file is not valid TOML.
     """
-    if "hardener" not in file.text:
-        return None
     import tomllib  # 8 ms: only for projects that configure us there
 
     try:
@@ -47,9 +46,9 @@ def parse(file: SourceFile) -> Mapping | None:
     raise HardenError("tool.hardener is not a table", where=file.at(start), how="write `[tool.hardener]`")
 
 
-def nodes(value: object) -> Node:
-    """Return plain values as nodes without a place, for settings that come from the command line."""
-    return _Converter("", {}, 0).convert(value, ())
+def mapping(values: AnyMapping[str, object]) -> Mapping:
+    """Return plain values by key as a node without places, for settings that come from the command line."""
+    return _Converter("", {}, 0).table(values, ())
 
 
 def _places(text: str) -> dict[_Path, Span]:
@@ -92,17 +91,7 @@ class _Converter:
     def convert(self, value: object, path: _Path) -> Node:
         start = self.cursor
         if isinstance(value, dict):
-            entries: list[Entry] = []
-            for name, item in value.items():
-                span = self.places.get((*path, name))
-                if span is not None:
-                    self.cursor = span.end
-                else:
-                    span = self.find(str(name))
-                key = Scalar(str(name), str(name), span, "", None)
-                node = self.convert(item, (*path, name))
-                entries.append(Entry(key, node, Span(span.start, max(span.end, self.cursor))))
-            return Mapping(tuple(entries), tuple(entries), Span(start, max(start, self.cursor)), None)
+            return self.table(value, path)
         if isinstance(value, list | tuple):
             items: list[Node] = []
             for index, item in enumerate(value):
@@ -114,6 +103,20 @@ class _Converter:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             return Scalar(value, text, self.find(text), '"' if isinstance(value, str) else "", None)
         return Scalar(None, str(value), self.find(str(value)), "", None)  # a date: no key takes one
+
+    def table(self, values: AnyMapping[str, object], path: _Path) -> Mapping:
+        start = self.cursor
+        entries: list[Entry] = []
+        for name, item in values.items():
+            span = self.places.get((*path, name))
+            if span is not None:
+                self.cursor = span.end
+            else:
+                span = self.find(name)
+            key = Scalar(name, name, span, "", None)
+            node = self.convert(item, (*path, name))
+            entries.append(Entry(key, node, Span(span.start, max(span.end, self.cursor))))
+        return Mapping(tuple(entries), tuple(entries), Span(start, max(start, self.cursor)), None)
 
     def find(self, text: str) -> Span:
         """Return where `text` stands next, quotes included as YAML has it, and move on; an empty span when it is written differently."""

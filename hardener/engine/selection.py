@@ -12,7 +12,6 @@ One place decides that, so a word means the same in the configuration, on the co
 | `all`                                          | every rule                                                   |
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -22,20 +21,18 @@ from hardener.finding import Rule
 EXACT: Final = 1000
 """The rank of a word that names a single check; prefixes rank by their length, `tool:*` and `all` below them."""
 
-_TRIVY: Final = re.compile(r"(?:avd-)?ds-?0*([0-9]{1,4})")  # DS-0002, DS002 and AVD-DS-0002 are the same check
-_UUID: Final = re.compile(r"([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # KICS queries are known by their first eight digits
-_NUMBERED: Final = re.compile(r"([a-z][a-z_-]*)([0-9]+)")
-_SHELLCHECK: Final = re.compile(r"(?:shellcheck:)?sc[0-9]{4}")  # an open set: ShellCheck adds codes without asking us
+_UUID_LENGTH: Final = 36
 
 
 def canonical(word: str) -> str:
     """Return the form in which words are compared: lower case, `tool:id`, and one spelling for ids that have several."""
     word = word.strip().lower()
     tool, mark, bare = word.replace("/", ":", 1).rpartition(":")
-    if (match := _TRIVY.fullmatch(bare)) is not None:
-        bare = f"ds-{int(match.group(1)):04d}"
-    elif (match := _UUID.fullmatch(bare)) is not None:
-        bare = match.group(1)
+    number = bare.removeprefix("avd-").removeprefix("ds").removeprefix("-")
+    if number != bare and "ds" in bare and len(number) <= 4 and number.isdecimal():
+        bare = f"ds-{int(number):04d}"  # DS-0002, DS002 and AVD-DS-0002 are the same check of trivy
+    elif len(bare) == _UUID_LENGTH and bare.count("-") == 4:
+        bare = bare[:8]  # the queries of KICS are known by their first eight digits
     return f"{tool}{mark and ':'}{bare}"
 
 
@@ -72,7 +69,10 @@ class Selector:
 
     def is_known(self, word: str) -> bool:
         """Tell whether `word` can name a rule: one of ours, or any code of ShellCheck."""
-        return bool(self.resolve(word)) or _SHELLCHECK.fullmatch(canonical(word)) is not None
+        if self.resolve(word):
+            return True
+        code = canonical(word).removeprefix("shellcheck:")  # an open set: ShellCheck adds codes without asking us
+        return len(code) == 6 and code.startswith("sc") and code[2:].isdecimal()
 
     def hint(self, word: str) -> str:
         """Return what to write instead of an unknown word."""
@@ -103,10 +103,8 @@ def _keys(rule: Rule) -> Mapping[str, int]:
             key = canonical(peer)
             keys[key] = keys[f"{tool}:{key}"] = EXACT
     own = rule.id.lower()
-    if (match := _NUMBERED.fullmatch(own)) is not None:
-        letters, digits = match.groups()
-        for length in range(len(digits)):
-            prefix = letters + digits[:length]
-            keys[prefix] = len(prefix)
+    letters = own.rstrip("0123456789")
+    for length in range(len(letters), len(own)) if letters else ():
+        keys[own[:length]] = length
     keys[canonical(own)] = keys[rule.name.lower()] = EXACT
     return keys

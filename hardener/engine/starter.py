@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from hardener.engine.config import KEYS, LABEL_TYPES
+from hardener.engine.keys import KEYS, LABEL_TYPES
 from hardener.engine.selection import Selector
 from hardener.errors import HardenError
 from hardener.sources.yaml_nodes import Mapping, Node, Scalar, Sequence, parse

@@ -5,7 +5,6 @@ What cannot be judged (a dangling link, a pipe, a file too large) is reported an
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -24,16 +23,14 @@ SKIPPED_FOLDERS: Final = frozenset(
 )
 """Folders that hold other people's files or none to read; their Dockerfiles are judged when named on the command line."""
 
-_NAME: Final = re.compile(r"(?i:Dockerfile|Containerfile)(?:[^a-z].*)?|.*[._-](?i:Dockerfile|Containerfile)", re.DOTALL)
-_OTHER: Final = re.compile(
-    r"""
-    .* (?: ~ | [.] (?: md|markdown|rst|adoc|html?|pdf|png|svg                                             # about Dockerfiles
-                     | j2|jinja2?|tmpl|tpl|template|erb|mustache|hbs|m4|in|envsubst|gotmpl|ejs|liquid     # makes Dockerfiles
-                     | dockerignore|containerignore|ya?ml|json|toml|lock|sha\d*(?:sums?)?|sig|asc|sh|ps1|bat
-                     | sw[a-p]|bak|backup|orig|rej|old|save|tmp|diff|patch|gz|bz2|xz|zip|tar|tgz ) )""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+_STEMS: Final = ("dockerfile", "containerfile")
+_NOT_DOCKERFILES: Final = (
+    "md markdown rst adoc htm html pdf png svg "  # about Dockerfiles
+    "j2 jinja jinja2 tmpl tpl template erb mustache hbs m4 in envsubst gotmpl ejs liquid "  # makes Dockerfiles
+    "dockerignore containerignore yml yaml json toml lock sha1 sha256 sha512 sha256sum sig asc sh ps1 bat "
+    "swp swo swn bak backup orig rej old save tmp diff patch gz bz2 xz zip tar tgz"
 )
-_PROGRAM: Final = re.compile(r"(?!Dockerfile[.]|Containerfile[.]).*[.](?:py|js|ts|go|rb|rs|java|php|c|h|hs|lua|kt|cs|nix|vim)", re.DOTALL)
+_PROGRAMS: Final = "py js ts go rb rs java php c h hs lua kt cs nix vim"
 """`dockerfile_test.go` is a program; `Dockerfile.go` is how projects name the Dockerfile of their Go part."""
 
 _OPEN_FLAGS: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)  # Windows has the last only
@@ -76,7 +73,18 @@ def is_dockerfile_name(name: str) -> bool:
 
     Templates, documents, backups and programs that are called after Dockerfiles (`Dockerfile.j2`, `Dockerfile.md`, `Dockerfile~`) are not.
     """
-    return _NAME.fullmatch(name) is not None and _OTHER.fullmatch(name) is None and _PROGRAM.fullmatch(name) is None
+    lower = name.lower()
+    stem = next((stem for stem in _STEMS if stem in lower), None)
+    if stem is None or name.endswith("~"):
+        return False
+    _, dot, extension = lower.rpartition(".")
+    if dot and (
+        extension in _NOT_DOCKERFILES.split() or (extension in _PROGRAMS.split() and not name.startswith(("Dockerfile.", "Containerfile.")))
+    ):
+        return False
+    if lower.startswith(stem):
+        return not "a" <= name[len(stem) : len(stem) + 1] <= "z"  # dockerfiles, dockerfilelint
+    return lower.endswith(stem) and lower[-len(stem) - 1] in "._-"
 
 
 def find(paths: Iterable[str], options: Options) -> Targets:

@@ -4,7 +4,8 @@ import pytest
 
 from hardener.cli import main
 from hardener.cli.config import in_force
-from hardener.engine.config import KEYS, Setting
+from hardener.engine.config import Setting
+from hardener.engine.keys import KEYS
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from sample_rules import LATEST, QUOTING, ROOT, RULES, UNTAGGED, rule
 
-from hardener.engine.config import KEYS, Config
+from hardener.engine.config import Config
 from hardener.engine.configs import Configs
+from hardener.engine.keys import KEYS
 from hardener.engine.selection import Selector
 from hardener.errors import HardenError
 from hardener.finding import Severity
@@ -183,8 +184,17 @@ def test_overrides_are_for_their_paths(write: Write) -> None:
 
 def test_overrides_of_a_base_are_relative_to_it(write: Write) -> None:
     root = write({"org/base.yaml": "overrides: [{paths: [/api/], show: high}]\n", ".harden.yaml": "extends: org/base.yaml\n"})
-    assert config(root, "api/Dockerfile").show == Severity.INFO
+    assert config(root, "Dockerfile").show == Severity.INFO
     assert config(root, "org/api/Dockerfile").show == Severity.HIGH
+
+
+def test_a_shared_configuration_may_lie_elsewhere(write: Write) -> None:
+    text = "exclude: [vendor/, /org]\noverrides: [{paths: ['*.dev'], show: high}]\n"
+    root = write({"org/shared/base.yaml": text, "vendor/.harden.yaml": "extends: ../org/shared/base.yaml\n"})
+    assert config(root, "vendor/Dockerfile.dev").show == Severity.HIGH
+    configs = Configs(str(root))
+    paths = ["vendor/vendor", "vendor/org", "vendor/x/vendor"]
+    assert [configs.excludes(str(root / path), True) for path in paths] == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from sample_rules import RULES
 
 from hardener.engine import starter
-from hardener.engine.config import KEYS, Config, Source
+from hardener.engine.config import Config
+from hardener.engine.keys import KEYS, Source, apply
 from hardener.engine.selection import Selector
 from hardener.errors import HardenError
 from hardener.sources import yaml_nodes
@@ -16,7 +17,7 @@ def config(text: str) -> Config:
     node = yaml_nodes.parse(file)
     found = Config()
     if isinstance(node, yaml_nodes.Mapping):
-        found.apply(node, Source(file, "/x"))
+        apply(found, node, Source(file, "/x"))
     return found
 
 
