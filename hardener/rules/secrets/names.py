@@ -40,21 +40,7 @@ _SECRETS: Final = frozenset({"secret", "token", "apikey", "bearer"})
 _SECRET_ENDS: Final = ("secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "masterkey", "encryptionkey")
 
 _POSSIBLE_LAST: Final = frozenset(
-    {
-        "auth",
-        "authorization",
-        "credential",
-        "credentials",
-        "creds",
-        "secrets",
-        "tokens",
-        "passwords",
-        "salt",
-        "pepper",
-        "cookie",
-        "jwt",
-        "pat",
-    }
+    {"auth", "authorization", "credential", "credentials", "creds", "jwt", "passwords", "pepper", "salt", "secrets", "tokens"}
 )
 
 # What comes before KEY decides.
@@ -71,6 +57,16 @@ _OPEN_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 
+# What comes before TOKEN and makes it one of paging or of a language model.
+_OPEN_TOKENS: Final = frozenset(
+    {
+        "bos", "cancel", "cancellation", "client", "continuation", "csrf", "eos", "idempotency", "image", "mask", "max", "min", "next",
+        "pad", "page", "pagination", "product", "request", "resume", "sep", "special", "start", "stop", "sync", "unk", "xsrf",
+    }
+)  # fmt: skip
+# Whose "PAT" is a personal access token, and not a pattern.
+_HOSTS: Final = frozenset({"ado", "azure", "azuredevops", "bitbucket", "devops", "gh", "git", "github", "gitlab"})
+
 # After the secret word: the value is about a secret, and none itself.
 _ABOUT: Final = frozenset(
     {
@@ -79,8 +75,8 @@ _ABOUT: Final = frozenset(
         "cost", "count", "decimals", "digest", "dir", "directory", "dummy", "duration", "email", "enabled", "encoder", "encoding",
         "endpoint", "engine", "exchange", "expiration", "expire", "expires", "expiry", "field", "file", "filename", "files", "fingerprint",
         "folder", "format", "generator", "handler", "hash", "hasher", "header", "hint", "host", "id", "ids", "interval", "introspection",
-        "issuer", "kind", "label", "len", "length", "lifetime", "limit", "link", "location", "login", "manager", "max", "method", "min",
-        "minutes", "mode", "mount", "name", "names", "namespace", "number", "page", "param", "parameter", "path", "paths", "policy",
+        "issuer", "kind", "label", "len", "length", "lifetime", "limit", "link", "location", "login", "manager", "map", "max", "method",
+        "min", "minutes", "mode", "mount", "name", "names", "namespace", "number", "page", "param", "parameter", "path", "paths", "policy",
         "port", "prefix", "price", "prompt", "provider", "realm", "ref", "refresh", "regex", "region", "required", "reset", "role",
         "rotation", "rounds", "scope", "scopes", "seconds", "server", "service", "sha", "size", "source", "store", "strategy", "strength",
         "suffix", "symbol", "template", "timeout", "ttl", "type", "uri", "url", "user", "username", "validator", "validity", "ver",
@@ -106,7 +102,7 @@ def is_secret_name(name: str) -> Likeness:
         likeness = _likeness(words, index, word)
         if likeness > Likeness.POSSIBLE or (likeness and not found):
             found, at = max(found, likeness), index
-    if not found or not _SWITCHES.isdisjoint(words) or any(word in _ABOUT for word in words[at + 1 :]):
+    if not found or not _SWITCHES.isdisjoint(words) or any(word in _ABOUT or word.removesuffix("s") in _ABOUT for word in words[at + 1 :]):
         return Likeness.NONE
     return found
 
@@ -119,12 +115,14 @@ def _likeness(words: list[str], index: int, word: str) -> Likeness:
         return Likeness.PASSWORD
     if word in _PASSWORDS_LAST:
         return Likeness.PASSWORD if is_last and (word == "pass" or before not in ("", "old")) else Likeness.NONE
+    if word == "token" and before in _OPEN_TOKENS:
+        return Likeness.NONE
     if word in _SECRETS or word.endswith(_SECRET_ENDS):
         return Likeness.SECRET
     if word in ("key", "keys"):
         if before in _OPEN_KEYS or (word == "keys" and before not in _SECRET_KEYS):
             return Likeness.NONE
         return Likeness.SECRET if before in _SECRET_KEYS and word == "key" else Likeness.POSSIBLE
-    if (word == "cookie" and before == "erlang") or (word == "pat" and before and is_last):
+    if (word == "cookie" and before == "erlang") or (word == "pat" and before in _HOSTS and is_last):
         return Likeness.SECRET
     return Likeness.POSSIBLE if is_last and word in _POSSIBLE_LAST else Likeness.NONE
