@@ -14,7 +14,7 @@ SELECTOR = Selector(RULES)
 TODAY = "2026-06-15"
 
 
-def read(text: str, *, forbidden: bool | tuple[str, ...] = False) -> Ignores:
+def read(text: str, *, forbidden: tuple[str, ...] = ()) -> Ignores:
     document = dockerfile.parse(SourceFile("Dockerfile", text))
     return ignores.read(document, SELECTOR, today=TODAY, forbidden=forbidden)
 
@@ -269,8 +269,8 @@ def test_reasonless_counts_peers_only_when_they_hide_something() -> None:
     assert [text[slice(*notice.span)] for notice in found.reasonless()] == ["# harden: ignore[HD201]", "# hadolint ignore=DL3006"]
 
 
-@pytest.mark.parametrize(("forbidden", "held"), [(True, False), (("HD1",), False), (("DL3006",), False), (("HD2",), True), ((), True)])
-def test_a_policy_can_forbid_ignores(forbidden: bool | tuple[str, ...], held: bool) -> None:
+@pytest.mark.parametrize(("forbidden", "held"), [(("all",), False), (("HD1",), False), (("DL3006",), False), (("HD2",), True), ((), True)])
+def test_a_policy_can_forbid_ignores(forbidden: tuple[str, ...], held: bool) -> None:
     text, spans = marked("# hadolint ignore=DL3006\nFROM «a»\n")
     found = read(text, forbidden=forbidden)
     assert (found.match(UNTAGGED, spans) is not None) is held
