@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
+from cli_runner import Harden, runner
 
 # What a developer's shell or a CI runner sets and the program or its tools could read. COVERAGE_*, PIP_* and certificate
 # settings stay: the test run itself needs them.
@@ -46,6 +48,12 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(f"GIT_{role}_NAME", "Test")
             patch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
         yield
+
+
+@pytest.fixture
+def harden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harden:
+    """Run `harden` in `tmp_path`."""
+    return runner(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ input, 3 a bug in hardener.
 """
 
 import sys
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hardener import __version__
 from hardener.errors import EXIT_BUG, EXIT_CLEAN, EXIT_USAGE, HardenError, suggest
@@ -65,14 +65,9 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _main(args)
-        sys.stdout.flush()
     except HardenError as error:
         complain(error)
         return EXIT_USAGE
-    except BrokenPipeError:
-        # The reader left (`harden rules | head`): not our failure. Python would complain once more at exit.
-        sys.stdout = open_null()
-        return EXIT_CLEAN
     except KeyboardInterrupt:
         return 130
     except RecursionError:
@@ -115,13 +110,6 @@ def complain(error: HardenError) -> None:
     if error.how:
         lines.append(f"  fix: {error.how}")
     print("\n".join(lines), file=sys.stderr)
-
-
-def open_null() -> TextIO:
-    """Return a stream that swallows everything."""
-    from os import devnull
-
-    return open(devnull, "w", encoding="utf-8")
 
 
 def _bug(message: str) -> int:

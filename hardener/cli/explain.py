@@ -6,7 +6,7 @@ from textwrap import fill, indent
 from typing import TYPE_CHECKING, Final
 
 from hardener.cli.lint import cache_folder
-from hardener.cli.terminal import color_wanted
+from hardener.cli.terminal import color_wanted, say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
 from hardener.rules.load import Example, RuleSource, builtin, builtin_folder, custom, parse_rule, rule_files
@@ -48,7 +48,7 @@ def run(args: "Namespace") -> int:
                 f"no rule or topic {word!r}", how=hint or "`harden rules` lists the rules, `harden explain --help` the topics"
             )
         pages += [_page(by_id[rule.id], bold) for rule in rules]
-    sys.stdout.write("\n\n".join(pages) + "\n")
+    say("\n\n".join(pages) + "\n")
     return EXIT_CLEAN
 
 

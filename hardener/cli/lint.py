@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from hardener.cli.terminal import color_wanted, today, write_report
+from hardener.cli.terminal import color_wanted, say, today, write_report
 from hardener.engine import targets
 from hardener.engine.configs import Configs
 from hardener.engine.lint import Options, lint
@@ -90,7 +90,7 @@ def run(args: "Namespace") -> int:
     for name, path in outputs:
         write_report(renderer(name)(report), path)
     color = args.format in ("text", "concise") and color_wanted(args.color, sys.stdout)
-    sys.stdout.write(renderer(args.format)(report, color=color))
+    say(renderer(args.format)(report, color=color))
     return report.exit_code
 
 

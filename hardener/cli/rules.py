@@ -1,9 +1,9 @@
 """`harden rules`: the rules, as a table, Markdown or JSON."""
 
-import sys
 from typing import TYPE_CHECKING
 
 from hardener.cli.lint import cache_folder
+from hardener.cli.terminal import say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN
 from hardener.finding import SEVERITIES, Rule
@@ -42,7 +42,7 @@ def run(args: "Namespace") -> int:
         and (args.same_as is None or any(tool == args.same_as for tool, _ in rule.same_as))
     ]
     render = {"text": _text, "markdown": _markdown, "json": _json}[args.format]
-    sys.stdout.write(render(rules))
+    say(render(rules))
     return EXIT_CLEAN
 
 

@@ -7,6 +7,17 @@ from typing import TextIO
 from hardener.errors import HardenError
 
 
+def say(text: str) -> None:
+    """Write to standard output. A reader that has left (`harden lint | head`) is no error and changes no exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered must go somewhere when the interpreter exits.
+        with open(os.devnull, "w", encoding="utf-8") as null:
+            os.dup2(null.fileno(), sys.stdout.fileno())
+
+
 def color_wanted(choice: str, stream: TextIO) -> bool:
     """Whether to colour what goes to a stream: `always`, `never`, or `auto` (a terminal, and neither NO_COLOR nor a dumb one)."""
     if choice != "auto":
@@ -24,7 +35,7 @@ def today() -> str:
 def write_report(text: str, path: str) -> None:
     """Write a report to a file, whole or not at all; `-` is standard output. Raises `HardenError`."""
     if path == "-":
-        sys.stdout.write(text)
+        say(text)
         return
     scratch = f"{path}.{os.getpid()}.tmp"
     try:

@@ -165,7 +165,7 @@ def flags_of(instruction: Instruction) -> tuple[str, ...]:
 
 
 def ours(text: str) -> list[tuple[object, ...]]:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for item in read(text).instructions:
         inner = item.trigger
         heredocs = () if inner is not None else tuple((doc.name, doc.fd, doc.body.text) for doc in item.heredocs)

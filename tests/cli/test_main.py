@@ -1,0 +1,89 @@
+"""The front door: usage, unknown words, exit codes, and no traceback for anybody."""
+
+from pathlib import Path
+
+import pytest
+from cli_runner import Harden
+
+from hardener import __version__, cli
+from hardener.errors import HardenError
+
+
+def test_version(harden: Harden) -> None:
+    assert harden("--version") == (0, f"harden {__version__}\n", "")
+
+
+def test_help_lists_every_command(harden: Harden) -> None:
+    code, out, _ = harden("--help")
+    assert code == 0
+    for name, summary in cli.COMMANDS.items():
+        assert name in out
+        assert summary in out
+
+
+def test_no_arguments_is_a_usage_error(harden: Harden) -> None:
+    code, out, err = harden()
+    assert (code, out) == (2, "")
+    assert "usage: harden" in err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help(harden: Harden, name: str) -> None:
+    code, out, _ = harden(name, "--help")
+    assert code == 0
+    assert f"usage: harden {name}" in out
+    assert harden("help", name).out == out
+
+
+@pytest.mark.parametrize(
+    ("args", "what"),
+    [
+        (["lnit"], "did you mean 'lint'?"),
+        (["--lint"], "unknown option '--lint'"),
+        (["lint", "--formt", "json"], "unrecognized arguments"),
+        (["lint", "--fail-on", "severe"], "invalid choice"),
+        (["explain", "HD999X"], "no rule or topic"),
+        (["lint", "--output", "sarif"], "--output takes FORMAT:FILE"),
+        (["lint", "--output", "sarf:x"], "did you mean 'sarif'?"),
+        (["lint", "--build-arg", "X"], "--build-arg takes NAME=VALUE"),
+        (["lint", "--severity", "HD101"], "--severity takes RULE=LEVEL"),
+        (["lint", "--config", "missing.yaml"], "missing.yaml"),
+        (["lint", "--baseline", "missing.json"], "missing.json"),
+        (["lint", "--rules", "missing"], "there is no 'missing'"),
+        (["lint", "nowhere"], "nowhere"),
+        (["lint"], "no Dockerfile found"),
+    ],
+)
+def test_wrong_input_is_one_clear_error(harden: Harden, tmp_path: Path, args: list[str], what: str) -> None:
+    if "missing" in " ".join(args):
+        (tmp_path / "Dockerfile").write_text("FROM a\n", encoding="utf-8")
+    code, out, err = harden(*args)
+    assert code == 2
+    assert "Traceback" not in err
+    assert what in err + out
+
+
+def test_a_bug_is_exit_3_without_a_traceback(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_: object) -> int:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("hardener.cli.rules.run", crash)
+    code, _, err = harden("rules")
+    assert code == 3
+    assert "this is a bug in hardener" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("HARDEN_DEBUG", "1")
+    assert "Traceback" in harden("rules").err
+
+
+def test_an_interrupt_is_130(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hardener.cli.rules.run", interrupt)
+    assert harden("rules").code == 130
+
+
+def test_an_error_says_what_where_how(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.complain(HardenError("it broke", where="f:1:2", how="mend it"))
+    assert capsys.readouterr().err == "harden: error: it broke\n  at: f:1:2\n  fix: mend it\n"
