@@ -1,0 +1,60 @@
+"""Variables as they are written in instructions, and which declared name a misspelt one was meant to be."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from hardener.text import Span, View
+
+_USE = re.compile(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)
+_DIGITS = re.compile(r"\d+")
+_MANY: Final = 200  # names that are compared at most
+
+
+def uses(view: View) -> Iterator[tuple[str, bool, Span]]:
+    """Yield the name, whether it comes with an operator such as `:-`, and the place of each variable in a text."""
+    text = view.text
+    if "$" not in text:
+        return
+    for match in _USE.finditer(text):
+        name = match[1] or match[2]
+        braced = match[1] is None
+        end = match.end()
+        if braced:
+            closing = text.find("}", match.end(2))
+            end = match.end(2) if closing < 0 else closing + 1
+        yield name, match[3] is not None, view.span(match.start(), end)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the name that `word` misspells (a letter or two off, and not merely a sibling such as `A1` and `A2`), or ""."""
+    best, best_distance = "", 3 if len(word) > 7 else 2
+    bare = _DIGITS.sub("", word)
+    for count, name in enumerate(known):
+        if count == _MANY:
+            break
+        if name == word or abs(len(name) - len(word)) >= best_distance or len(name) < 3:
+            continue
+        if _DIGITS.sub("", name) == bare:
+            continue
+        distance = _distance(word, name)
+        if distance < best_distance:
+            best, best_distance = name, distance
+    return best
+
+
+def _distance(left: str, right: str) -> int:
+    """Return the number of insertions, deletions, replacements and swaps of neighbours that turn one word into the other."""
+    if left.upper() == right.upper():
+        return 1
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for at, char in enumerate(left, 1):
+        following = [at]
+        for to, other in enumerate(right, 1):
+            cost = min(row[to] + 1, following[to - 1] + 1, row[to - 1] + (char != other))
+            if before and to > 1 and char == right[to - 2] and left[at - 2] == other:
+                cost = min(cost, before[to - 2] + 1)
+            following.append(cost)
+        before, row = row, following
+    return row[-1]
