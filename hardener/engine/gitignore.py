@@ -191,10 +191,7 @@ def _bracket(pattern: str, at: int) -> tuple[str, int] | None:
             previous = pattern[at]
             members.append(re.escape(previous))
         at += 1
-    body = "".join(members)
-    if not body:
-        return "[^/]" if negated else _NOTHING, at + 1
-    return f"(?!/)[{'^' if negated else ''}{body}]", at + 1
+    return f"(?!/)[{'^' if negated else ''}{''.join(members)}]", at + 1
 
 
 def _class_end(pattern: str, at: int) -> int:

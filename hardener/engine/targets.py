@@ -232,27 +232,23 @@ class _Walk:
         elif entry.is_file(follow_symlinks=False):
             self.found.setdefault(real, target)
         else:
-            try:
-                trouble = _trouble(entry.stat(follow_symlinks=False))
-            except OSError as error:
-                trouble = _reason(error)
-            if trouble is not None:
-                self.errors.append(FileError(target.path, 0, trouble))
+            self.trouble(target)
 
     def resolve_links(self) -> None:
         """Take in links to files that the search did not meet itself."""
         for target in sorted(self.links):
-            try:
-                status = os.stat(target.file)
-            except OSError as error:
-                self.errors.append(FileError(target.path, 0, _reason(error)))
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                continue
-            if (trouble := _trouble(status)) is not None:
-                self.errors.append(FileError(target.path, 0, trouble))
-            else:
+            if not os.path.isdir(target.file) and not self.trouble(target):
                 self.found.setdefault(os.path.realpath(target.file), target)
+
+    def trouble(self, target: Target) -> bool:
+        """Tell whether something keeps a file from being read, and report it."""
+        try:
+            trouble = _trouble(os.stat(target.file))
+        except OSError as error:
+            trouble = _reason(error)
+        if trouble is not None:
+            self.errors.append(FileError(target.path, 0, trouble))
+        return trouble is not None
 
 
 def _outer_rules(folder: str) -> Iterator[_Rules]:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,15 @@ def test_it_does_not_matter_from_where(tmp_path: Path, cwd: str, path: str) -> N
     now = findings("FROM «a»\n", path.format(root=tmp_path))
     read = Baseline.read(str(tmp_path / "base.json"), cwd=str(tmp_path / cwd))
     assert read.split(now, files=[], rules=[]).known == tuple(now)
+
+
+def test_paths_on_another_drive_stay_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, start: str = "") -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    text = baseline.render(findings("FROM «a»\n", "api/Dockerfile"), "base.json", cwd=str(tmp_path))
+    assert list(json.loads(text)["findings"]) == [str(tmp_path / "api/Dockerfile")]
 
 
 def test_the_text_is_small_and_holds_no_secret() -> None:

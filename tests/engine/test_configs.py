@@ -392,6 +392,9 @@ show = "low"
 [[tool.hardener.overrides]]
 paths = ["b/"]
 show = "high"
+
+[tool.hardener.overrides.severity]
+HD102 = "low"
 """
 
 
@@ -405,7 +408,23 @@ def test_pyproject_with_places(write: Write) -> None:
         ("build-args.B", "HD1", "pyproject.toml:10:25"),
         ("severity.HD102", "high", "pyproject.toml:13:1"),
         ("show", "high", "pyproject.toml:21:8"),
+        ("severity.HD102", "low", "pyproject.toml:24:1"),
     ]
+
+
+def test_a_pyproject_that_goes_away_is_passed_by(write: Write) -> None:
+    root = write({".harden.yaml": "", "a/pyproject.toml": ""})
+    (root / "a/pyproject.toml").unlink()
+    assert Configs(str(root))._is_ours(str(root / "a/pyproject.toml")) is False
+
+
+def test_paths_on_another_drive_stay_absolute(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, start: str = "") -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    root = write({".harden.yaml": "fail_on: x\n"})
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    assert failure(root)[1] == f"{root}/.harden.yaml:1:1"
 
 
 @pytest.mark.parametrize(

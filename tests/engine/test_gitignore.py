@@ -145,6 +145,10 @@ TABLE = [
     "[^ab]",
     "[a-c]",
     "[c-a]",
+    "[!c-a]",
+    "[a-\\",
+    "[\\",
+    "[",
     "[]]",
     "[]a]",
     "[a-]",
@@ -264,7 +268,7 @@ def test_takes_linear_time(pattern: str, path: str) -> None:
     patterns = Patterns([pattern])
     start = time.perf_counter()
     assert patterns.match(path) is None
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 2  # milliseconds, were it not for the machines that tests run on
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,14 @@ def test_a_folder_that_may_not_be_read(tree: Tree, monkeypatch: pytest.MonkeyPat
     assert errors(root) == [FileError("shut", 0, "cannot be read: permission denied")]
 
 
+def test_what_is_no_gitignore_is_no_matter(tree: Tree) -> None:
+    root = tree((".git", "nonsense"), "a/.gitignore/", "a/Dockerfile", "b/Dockerfile", ("rules", "*"))
+    (root / "b/.gitignore").symlink_to(root / "rules")  # git does not follow it either
+    assert find(root) == ["a/Dockerfile", "b/Dockerfile"]
+    (root / ".git").write_text("gitdir: nowhere\n")
+    assert find(root) == ["a/Dockerfile", "b/Dockerfile"]
+
+
 def test_nothing_matched(tree: Tree) -> None:
     root = tree("README.md", "a/")
     with pytest.raises(HardenError, match=r"no Dockerfile found in \., a"):
@@ -330,6 +338,21 @@ def test_read_refuses_what_is_huge(tmp_path: Path) -> None:
     assert read(path) == FileError("shown", 0, "looks like a binary file (it holds a NUL byte)")
 
 
+def test_decode_refuses_what_is_huge() -> None:
+    assert targets.decode(Target("shown", ""), bytes(targets.MAX_BYTES + 1)) == FileError("shown", 0, "is larger than 16 MiB")
+
+
+def test_read_reports_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> os.stat_result:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "Dockerfile").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        found = read(tmp_path / "Dockerfile")
+    assert found == FileError("shown", 0, "cannot be read: input/output error")
+
+
 def test_read_never_waits(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "Dockerfile")
     assert read(tmp_path / "Dockerfile") == FileError("shown", 0, "is a named pipe, not a file; `-` reads standard input")
@@ -366,4 +389,4 @@ def test_many_files_take_no_time(tmp_path: Path) -> None:
             (folder / "Dockerfile").touch()
     start = time.perf_counter()
     assert len(find(tmp_path)) == 600
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 2  # a hundredth of that, on a machine with nothing else to do
