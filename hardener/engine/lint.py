@@ -186,6 +186,7 @@ class _Opened:
             fingerprint(rule, location, self._seen) if self._options.fingerprints else "",
             tuple((locate(file, span), text) for span, text in match.related),
             match.fix,
+            tuple((locate(file, edit.span), edit.text) for edit in match.fix.edits) if match.fix is not None else (),
         )
         ignore = self._comments.match(rule, (match.span, *match.anchors)) if self._comments is not None else None
         if ignore is None:

@@ -1,7 +1,7 @@
 """What a rule's references stand for: catalogue, version, title and address of `CIS-Docker-1.6.0-4.2`, `CWE-250`, `OWASP-D01`.
 
 Titles are kept here, so that reports and `explain` can name them offline. An entry that is not listed is still linked.
-Sources: cwe.mitre.org; OWASP Docker Top 10; CIS Docker Benchmark, chapter 4 (container images), in our words.
+Sources: cwe.mitre.org; OWASP Docker Top 10; CIS Docker Benchmark 1.6.0, chapters 4 and 5, in our words.
 """
 
 import re
@@ -29,6 +29,37 @@ CIS_TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "4.10": "Store no secrets in Dockerfiles",
         "4.11": "Install verified packages only",
         "4.12": "Validate signed artifacts",
+        "5.2": "Enable an AppArmor profile",
+        "5.3": "Set SELinux options",
+        "5.4": "Restrict Linux kernel capabilities",
+        "5.5": "Use no privileged containers",
+        "5.6": "Mount no sensitive host directories",
+        "5.7": "Run no sshd in containers",
+        "5.8": "Map no privileged ports",
+        "5.9": "Open needed ports only",
+        "5.10": "Do not share the host's network namespace",
+        "5.11": "Limit memory",
+        "5.12": "Set CPU priority",
+        "5.13": "Mount the root filesystem read-only",
+        "5.14": "Bind incoming traffic to one host interface",
+        "5.15": "Limit restarts on failure",
+        "5.16": "Do not share the host's process namespace",
+        "5.17": "Do not share the host's IPC namespace",
+        "5.18": "Expose no host devices",
+        "5.19": "Override default ulimits where needed",
+        "5.20": "Do not share mount propagation",
+        "5.21": "Do not share the host's UTS namespace",
+        "5.22": "Keep the default seccomp profile",
+        "5.23": "Run no docker exec with --privileged",
+        "5.24": "Run no docker exec as root",
+        "5.25": "Confirm cgroup usage",
+        "5.26": "Forbid the gain of new privileges",
+        "5.27": "Check health at run time",
+        "5.28": "Use the newest version of an image",
+        "5.29": "Limit the number of processes",
+        "5.30": "Do not use the default bridge",
+        "5.31": "Do not share the host's user namespaces",
+        "5.32": "Do not mount the Docker socket",
     }
 )
 

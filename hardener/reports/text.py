@@ -55,8 +55,9 @@ def render(report: Report, *, color: bool = False) -> str:
     """Return the report as text; the escape sequences of `color` are its only control characters besides the line ends."""
     paint = painter(color=color)
     out: list[str] = []
+    told: set[str] = set()
     for finding in report.findings:
-        out.extend(_finding(finding, paint))
+        out.extend(_finding(finding, told, paint))
         out.append("")
     out.extend(error_line(error, paint) for error in report.errors)
     out.extend(f"{paint(BLUE, 'notice')}: {one_line(notice)}" for notice in report.notices)
@@ -92,7 +93,7 @@ def headline(report: Report, summary: Summary, paint: Paint) -> str:
     return f"{paint(BOLD, count(len(report.findings), 'finding'))} in {summary.files_hit:,} of {checked}: {parts}"
 
 
-def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
+def _finding(finding: Finding, told: set[str], paint: Paint) -> Iterator[str]:
     yield heading(finding, paint)
     path = finding.location.path
     marks = [Mark(first_line(finding.location, WIDTH), "^", _more(finding.location))]
@@ -112,7 +113,7 @@ def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
     bar = paint(BLUE, f"{pad} |")
     yield bar
     yield from _snippet(marks, INKS[finding.severity], pad, paint)
-    notes = [*_notes(finding, elsewhere, pad, paint)]
+    notes = [*_notes(finding, elsewhere, told, pad, paint)]
     if notes:
         yield bar
         yield from notes
@@ -121,12 +122,14 @@ def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
         yield from _diff(change, pad, paint)
 
 
-def _notes(finding: Finding, elsewhere: list[tuple[Location, str]], pad: str, paint: Paint) -> Iterator[str]:
+def _notes(finding: Finding, elsewhere: list[tuple[Location, str]], told: set[str], pad: str, paint: Paint) -> Iterator[str]:
     for place, label in elsewhere:
         yield from _note("see", f"{place.path}:{place.start.line}:{place.start.column}: {label}", pad, paint)
     how = finding.rule.how.strip().partition("\n\n")[0].rstrip(":")
     if how:
-        yield from _note("help", how, pad, paint)
+        # The whole advice where a rule first shows, its first sentence where it shows again.
+        yield from _note("help", _first_sentence(how) if finding.rule.id in told else how, pad, paint)
+        told.add(finding.rule.id)
     if finding.fix is not None:
         advice = {"safe": "--fix applies it", "unsafe": "unsafe: review it first"}.get(finding.fix.safety, "to be done by hand")
         yield from _note("fix", f"{finding.fix.description} ({advice})", pad, paint)
@@ -162,6 +165,16 @@ def _note(kind: str, text: str, pad: str, paint: Paint) -> Iterator[str]:
         yield " " * len(first) + line
 
 
+def _first_sentence(text: str) -> str:
+    sentence = ""
+    for part in one_line(text).split(". "):
+        sentence += part
+        if sentence.count("`") % 2 == 0:  # a full stop inside of code ends nothing
+            break
+        sentence += ". "
+    return sentence
+
+
 def _fold(text: str) -> list[str]:
     folded: list[str] = []
     for word in text.split():
@@ -190,6 +203,9 @@ def _summary(report: Report, paint: Paint) -> Iterator[str]:
         rest = summary.rules[TOP:]
         if rest:
             yield f"  {sum(number for _, number in rest):>{wide},} × {count(len(rest), 'other rule')}"
+    if report.findings:
+        worst = max(report.findings, key=lambda finding: finding.severity).rule.id
+        yield paint(DIM, f"`harden explain {worst}` says more about a rule")
     if report.suppressed:
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in summary.suppressed.items())
         yield f"{count(len(report.suppressed), 'finding')} suppressed ({kinds})"

@@ -89,6 +89,12 @@ def test_advice_is_folded() -> None:
     assert lines[at + 1] == "           " + " ".join(["word"] * 20)
 
 
+def test_advice_that_was_given_is_cut_to_its_first_sentence() -> None:
+    rule = UNPINNED._replace(how="Run `a. b` once. Then\ngo on. And on.\n\nMore.")
+    again = finding("FROM «debian»\n", rule=rule)
+    assert re.findall("= help: (.*)", render(report(again, again))) == ["Run `a. b` once. Then go on. And on.", "Run `a. b` once"]
+
+
 @pytest.mark.parametrize(
     ("safety", "advice"),
     [("safe", "(--fix applies it)"), ("unsafe", "(unsafe: review it first)"), ("display", "(to be done by hand)")],
@@ -111,7 +117,7 @@ def test_a_message_stays_on_its_line() -> None:
 
 
 def summary(shown: Report) -> str:
-    return render(shown).rpartition("\n\n")[2]
+    return render(shown).rpartition("\n\n")[2].replace("`harden explain HD101` says more about a rule\n", "")
 
 
 ONE = finding("FROM «x»\n")
