@@ -114,7 +114,8 @@ def test_defaults(write: Write) -> None:
 def test_every_key_of_the_table_has_a_working_example(write: Write) -> None:
     for key in KEYS:
         root = write({"sub/.harden.yaml": key.example + "\n", ".harden.yaml": "", "sub/our-rules/x": ""})
-        config(root, "sub/Dockerfile")
+        found = config(root, "sub/Dockerfile")
+        assert {setting.key.partition(".")[0] for setting in found.settings} == ({key.name} - {"extends", "overrides"})
 
 
 def test_where_everything_was_set(write: Write) -> None:
