@@ -5,13 +5,69 @@ assembled from pieces of a file (a Dockerfile instruction without its continuati
 still knows where each of its characters came from.
 """
 
+import re
 from bisect import bisect_right
 from itertools import accumulate
-from typing import NamedTuple
+from sys import maxsize as MAXSIZE
+from typing import TYPE_CHECKING, NamedTuple
 
 from hardener.errors import HardenError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 BOM = "\ufeff"
+
+
+class Pattern:
+    """A regular expression that is compiled when it is first used.
+
+    Compiling all patterns of all rules takes longer than judging a file, and a file needs few of them. The methods are those of
+    `re.Pattern`; hot loops may take the compiled object from `compiled`.
+    """
+
+    __slots__ = ("_compiled", "flags", "pattern")
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self.pattern = pattern
+        self.flags = flags
+        self._compiled: re.Pattern[str] | None = None
+
+    @property
+    def compiled(self) -> re.Pattern[str]:
+        """The compiled expression."""
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = re.compile(self.pattern, self.flags)
+        return compiled
+
+    def match(self, text: str, start: int = 0, end: int = MAXSIZE) -> re.Match[str] | None:
+        """Match at `start`."""
+        return (self._compiled or self.compiled).match(text, start, end)
+
+    def fullmatch(self, text: str, start: int = 0, end: int = MAXSIZE) -> re.Match[str] | None:
+        """Match the whole text."""
+        return (self._compiled or self.compiled).fullmatch(text, start, end)
+
+    def search(self, text: str, start: int = 0, end: int = MAXSIZE) -> re.Match[str] | None:
+        """Find the first match."""
+        return (self._compiled or self.compiled).search(text, start, end)
+
+    def finditer(self, text: str, start: int = 0, end: int = MAXSIZE) -> "Iterator[re.Match[str]]":
+        """Yield every match."""
+        return (self._compiled or self.compiled).finditer(text, start, end)
+
+    def findall(self, text: str) -> list[str]:
+        """Return every match (of a pattern with at most one group)."""
+        return (self._compiled or self.compiled).findall(text)
+
+    def split(self, text: str, maxsplit: int = 0) -> list[str]:
+        """Split at every match (of a pattern without groups)."""
+        return (self._compiled or self.compiled).split(text, maxsplit)
+
+    def sub(self, replacement: "str | Callable[[re.Match[str]], str]", text: str, count: int = 0) -> str:
+        """Replace every match."""
+        return (self._compiled or self.compiled).sub(replacement, text, count)
 
 
 class Span(NamedTuple):
