@@ -37,7 +37,8 @@ def configure(parser: "ArgumentParser") -> None:
     rules = parser.add_argument_group("rules")
     add = rules.add_argument
     add("--profile", choices=PROFILES, help="how much to ask for: default (what a busy team would fix), strict, all")
-    add("--select", action="append", default=[], metavar="RULE", help="also run these rules: HD101, a name, HD1, or a peer's id (DL3006)")
+    add("--select", action="append", default=[], metavar="RULE", help="run only these rules: HD101, a name, HD1, a peer's id (DL3006)")
+    add("--extend-select", action="append", default=[], metavar="RULE", help="also run these rules")
     add("--ignore", action="append", default=[], metavar="RULE", help="do not run these rules")
     add("--severity", action="append", default=[], metavar="RULE=LEVEL", help="change how severe a rule is")
     add("--rules", action="append", default=[], metavar="DIR", help="load further rules from a folder or a file")
@@ -146,6 +147,7 @@ def _overlay(args: "Namespace") -> dict[str, object]:
     given: dict[str, object] = {
         "profile": args.profile,
         "select": args.select,
+        "extend-select": args.extend_select,
         "ignore": args.ignore,
         "severity": _assignments("--severity", args.severity, "RULE=LEVEL"),
         "rules": args.rules,

@@ -13,7 +13,7 @@ from hardener.rules.context import Settings
 
 
 class Choice(NamedTuple):
-    """A word of `select` or `ignore`, and where it stands."""
+    """A word of `select`, `extend-select` or `ignore`, and where it stands."""
 
     word: str
     on: bool

@@ -112,9 +112,12 @@ def _profile(config: Config, entry: Entry, source: Source) -> None:
 
 def _select(config: Config, entry: Entry, source: Source) -> None:
     key = entry.key.text
-    for word, where in texts_of(entry.value, source, key):
-        config.choices[-1].append(Choice(word, key == "select", where))
-        config.note(key, word, where, adds=True)
+    choices = [Choice(word, key != "ignore", where) for word, where in texts_of(entry.value, source, key)]
+    if key == "select" and not any(choice.word.strip().lower() == "all" for choice in choices):
+        config.choices[-1].append(Choice("all", False, source.at(entry.key.place)))  # these and no others
+    config.choices[-1].extend(choices)
+    for choice in choices:
+        config.note(key, choice.word, choice.where, adds=True)
 
 
 def _severity(config: Config, entry: Entry, source: Source) -> None:
@@ -212,7 +215,13 @@ KEYS: Final = (
         False,
     ),
     Key("profile", "profile: strict", "The rules that run: default (what a busy team would fix), strict, or all.", _profile),
-    Key("select", "select: [HD4, DL3008]", "Rules to run besides those of the profile: ids, names, prefixes, or any peer's ids.", _select),
+    Key(
+        "select",
+        "select: [HD4, DL3008]",
+        "The rules to run, instead of those of the profile: ids, names, prefixes, or any peer's ids.",
+        _select,
+    ),
+    Key("extend-select", "extend-select: [HD104]", "Rules to run besides those of the profile.", _select),
     Key("ignore", "ignore: [HD703, CKV_DOCKER_2]", "Rules not to run.", _select),
     Key("severity", "severity: {HD101: high}", "Severities to change: info, low, medium, high or critical.", _severity),
     Key("fail-on", "fail-on: high", "The least severity that fails a run (exit code 1), or never. The default is medium.", _fail_on),

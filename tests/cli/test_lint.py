@@ -11,7 +11,7 @@ from cli_runner import Harden
 
 ROOT_USER = "FROM debian:12\nUSER root\n"
 CLEAN = 'FROM scratch\nCOPY app /app\nUSER 1000\nCMD ["/app"]\n'
-ONLY = ("--isolated", "--no-shellcheck", "--ignore", "all", "--select", "HD202")
+ONLY = ("--isolated", "--no-shellcheck", "--select", "HD202")
 
 
 def write(folder: Path, **files: str) -> None:

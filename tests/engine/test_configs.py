@@ -78,7 +78,7 @@ def test_a_file_named_on_the_command_line_is_for_all(write: Write) -> None:
 
 EVERYTHING = """\
 profile: strict
-select: [HD901]
+extend-select: [HD901]
 ignore: [DL3006, 'HD2']
 severity:
   HD102: high
@@ -168,7 +168,7 @@ def test_the_same_base_twice_is_no_circle(write: Write) -> None:
 
 
 def test_overrides_are_for_their_paths(write: Write) -> None:
-    text = "ignore: [HD1]\noverrides:\n  - paths: [legacy/, '*.dev']\n    profile: all\n  - paths: [/legacy/x/**]\n    select: [HD101]\n"
+    text = "ignore: [HD1]\noverrides:\n  - paths: [legacy/, '*.dev']\n    profile: all\n  - paths: [/legacy/x/**]\n    extend-select: [HD101]\n"
     root = write({".harden.yaml": text})
     configs = Configs(str(root))
 
@@ -226,11 +226,13 @@ def test_the_command_line_excludes_too(write: Write) -> None:
     [
         pytest.param("", [2, 2, 3, None], id="the profile"),
         pytest.param("profile: strict", [2, 2, 3, 2], id="a wider profile"),
-        pytest.param("select: [SC2086]", [2, 2, 3, 2], id="one more"),
+        pytest.param("extend-select: [SC2086]", [2, 2, 3, 2], id="one more"),
+        pytest.param("select: [SC2086]", [None, None, None, 2], id="one and no other"),
+        pytest.param("select: [all]", [2, 2, 3, 2], id="all of them"),
         pytest.param("ignore: [HD1]", [None, None, 3, None], id="a prefix off"),
-        pytest.param("ignore: [HD1]\nselect: [HD101]", [2, None, 3, None], id="the more specific word decides"),
-        pytest.param("ignore: [all]\nselect: [HD2]", [None, None, 3, None], id="only some"),
-        pytest.param("ignore: [HD101]\nselect: [DL3006]", [None, 2, 3, None], id="ignore wins between equals"),
+        pytest.param("ignore: [HD1]\nextend-select: [HD101]", [2, None, 3, None], id="the more specific word decides"),
+        pytest.param("ignore: [all]\nextend-select: [HD2]", [None, None, 3, None], id="only some"),
+        pytest.param("ignore: [HD101]\nextend-select: [DL3006]", [None, 2, 3, None], id="ignore wins between equals"),
         pytest.param("severity: {all: info, HD1: low, HD101: critical}", [4, 1, 0, None], id="severities, the more specific first"),
     ],
 )
