@@ -5,11 +5,12 @@ import sys
 from textwrap import fill, indent
 from typing import TYPE_CHECKING, Final
 
+from hardener import data_folder
 from hardener.cli.lint import cache_folder
 from hardener.cli.terminal import color_wanted, say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
-from hardener.rules.load import Example, RuleSource, builtin, builtin_folder, custom, parse_rule, rule_files
+from hardener.rules.load import Example, RuleSource, builtin, custom, parse_rule, rule_files
 from hardener.text import SourceFile
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _page(source: RuleSource, bold: str) -> str:
 def _examples(source: RuleSource) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Read a rule's examples from its file; compiled rules do not carry them."""
     name = f"{source.rule.id}-{source.rule.name}.yaml"
-    paths = [path for path in rule_files(builtin_folder()) if os.path.basename(path) == name] or [source.path]
+    paths = [path for path in rule_files(data_folder("rules")) if os.path.basename(path) == name] or [source.path]
     with open(paths[0], "rb") as stream:
         return parse_rule(SourceFile.decode(paths[0], stream.read()))[1]
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hardener.engine.baseline import Baseline
     from hardener.engine.lint import Outcome
+    from hardener.policies.model import Policy
 
 _WITH_FINGERPRINTS: Final = frozenset({"json", "sarif", "gitlab", "html"})
 _THRESHOLDS: Final = (*SEVERITIES, "never")
@@ -48,6 +49,7 @@ def configure(parser: "ArgumentParser") -> None:
     shell.add_argument("--no-shellcheck", dest="shellcheck", action="store_false", help="do without (default: use the `shell` extra's)")
     add("--config", metavar="FILE", help="use this configuration instead of the nearest .harden.yaml or pyproject.toml")
     add("--isolated", action="store_true", help="read no configuration file")
+    add("--policy", metavar="NAME|FILE", help="hold every file to a policy (default, strict, or a file): it tightens, whatever else is set")
     ignoring = parser.add_argument_group("what is accepted")
     add = ignoring.add_argument
     add("--baseline", metavar="FILE", help="hide the findings that this file lists")
@@ -72,7 +74,7 @@ def run(args: "Namespace") -> int:
     """Judge, report, and return the exit code."""
     outputs = [_output(text) for text in args.output]
     cwd = os.getcwd()
-    configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=_overlay(args))
+    configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=_overlay(args), policy=_policy(args.policy))
     found = targets.find(args.paths, targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes))
     general = configs.for_folder(cwd)
     baseline = _baseline(args, general.baseline)
@@ -129,6 +131,14 @@ def _output(text: str) -> tuple[str, str]:
         raise HardenError(f"--output takes FORMAT:FILE, not {text!r}", how="as in --output sarif:harden.sarif")
     renderer(name)  # an unknown format is told before any work is done
     return name, path
+
+
+def _policy(what: str | None) -> "Policy | None":
+    if what is None:
+        return None
+    from hardener.policies.load import load
+
+    return load(what)
 
 
 def _assignments(option: str, texts: list[str], form: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Config:
         "build_args",
         "choices",
         "fail_on",
+        "floors",
         "forbidden_ignores",
         "profile",
         "require_reason",
@@ -63,6 +64,7 @@ class Config:
         self.profile = "default"
         self.choices: list[list[Choice]] = []  # a list per source, the strongest last
         self.severities: list[list[Override]] = []  # likewise
+        self.floors: list[str] = []  # words for rules whose severity cannot be lowered
         self.fail_on: Severity | None = Severity.MEDIUM
         self.show = Severity.INFO
         self.trusted_registries: list[str] = []
@@ -92,6 +94,8 @@ class Config:
             graded = [(rank, override.severity) for override in overrides if (rank := selector.rank(override.word, rule)) is not None]
             if graded:
                 severity = max(graded)[1]
+        if severity < rule.severity and any(selector.rank(word, rule) is not None for word in self.floors):
+            return rule.severity
         return severity
 
     @property

@@ -13,22 +13,33 @@ from hardener.engine.selection import Selector
 
 if TYPE_CHECKING:
     from hardener.engine.layers import Layer  # imported late: many projects configure nothing
+    from hardener.policies.model import Policy
 
 NAMES: Final = (".harden.yaml", ".harden.yml", "pyproject.toml")
 
 
 class Configs:
-    """Every configuration of one run. `overlay` are the settings of the command line, by key: they outrank every file."""
+    """Every configuration of one run.
 
-    __slots__ = ("_configs", "_cwd", "_explicit", "_isolated", "_loaded", "_nearest", "_overlay")
+    `overlay` are the settings of the command line, by key: they outrank every file. `policy` outranks both, and only tightens.
+    """
+
+    __slots__ = ("_configs", "_cwd", "_explicit", "_isolated", "_loaded", "_nearest", "_overlay", "_policy")
 
     def __init__(
-        self, cwd: str, *, explicit: str | None = None, isolated: bool = False, overlay: Mapping[str, object] | None = None
+        self,
+        cwd: str,
+        *,
+        explicit: str | None = None,
+        isolated: bool = False,
+        overlay: Mapping[str, object] | None = None,
+        policy: "Policy | None" = None,
     ) -> None:
         self._cwd = cwd
         self._explicit = None if explicit is None else os.path.join(cwd, explicit)
         self._isolated = isolated
         self._overlay: tuple[Layer, ...] = ()
+        self._policy = policy
         self._nearest: dict[str, str | None] = {}
         self._loaded: dict[str, tuple[Layer, ...]] = {}
         self._configs: dict[tuple[str | None, tuple[int, ...]], Config] = {}
@@ -51,6 +62,10 @@ class Configs:
             config.source = source
             for index in active:
                 layers[index].apply(config)
+            if self._policy is not None:
+                from hardener.engine.policy import tighten
+
+                tighten(config, self._policy)
         return config
 
     def for_folder(self, path: str) -> Config:

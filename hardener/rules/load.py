@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from hardener import data_folder
 from hardener.errors import HardenError, suggest
 from hardener.finding import CONFIDENCES, SEVERITIES, Confidence, Rule, Severity
 
@@ -54,16 +55,9 @@ class RuleSource(NamedTuple):
     at: str  # the place a finding stands at; empty: the subject's own
 
 
-def builtin_folder() -> str:
-    """Return the folder of the rules that ship with hardener: inside the package in a wheel, beside it in a checkout."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    packed = os.path.join(here, "data")
-    return packed if os.path.isdir(packed) else os.path.join(os.path.dirname(os.path.dirname(here)), "rules")
-
-
 def builtin(cache_folder: str = "") -> tuple[RuleSource, ...]:
     """Return the rules that ship with hardener, sorted by id. `cache_folder` may hold what an earlier run compiled; empty: no cache."""
-    folder = builtin_folder()
+    folder = data_folder("rules")
     compiled = _read_compiled(os.path.join(folder, COMPILED))
     if compiled is not None:
         return compiled

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from hardener import data_folder
 from hardener.engine.dispatch import Crash, Dispatch, Judged
 from hardener.rules.context import Context, Settings
-from hardener.rules.load import Example, RuleSource, builtin_folder, parse_rule, rule_files
+from hardener.rules.load import Example, RuleSource, parse_rule, rule_files
 from hardener.sources import yaml_nodes
 from hardener.sources.dockerfile import parse
 from hardener.text import SourceFile, Span
@@ -24,7 +25,7 @@ _FROM = re.compile(r"^\s*FROM\s", re.IGNORECASE | re.MULTILINE)
 
 def _cases() -> list[tuple[RuleSource, str, Example]]:
     cases: list[tuple[RuleSource, str, Example]] = []
-    for path in rule_files(builtin_folder()):
+    for path in rule_files(data_folder("rules")):
         source, (fires, silent) = parse_rule(SourceFile(path, Path(path).read_text(encoding="utf-8")))
         extra = HERE / f"{source.rule.id}.yaml"
         cases += [(source, "fires", example) for example in fires] + [(source, "silent", example) for example in silent]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hardener import data_folder
 from hardener.errors import HardenError
 from hardener.rules import load
 from hardener.text import SourceFile
@@ -97,7 +98,7 @@ def test_a_folder_without_rules_is_an_error(tmp_path: Path, make: object) -> Non
 
 
 def test_the_compiled_form_says_the_same() -> None:
-    sources = load.read(load.rule_files(load.builtin_folder()))
+    sources = load.read(load.rule_files(data_folder("rules")))
     rows = json.loads(load.dump(sources))["rules"]
     assert tuple(load._restore(row) for row in rows) == sources
 
@@ -106,7 +107,7 @@ def test_the_cache_is_used_and_follows_the_files(tmp_path: Path, monkeypatch: py
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "one.yaml").write_text(RULE, encoding="utf-8")
-    monkeypatch.setattr(load, "builtin_folder", lambda: str(folder))
+    monkeypatch.setattr(load, "data_folder", lambda _: str(folder))
     cache = tmp_path / "cache"
     first = load.builtin(str(cache))
     (kept,) = cache.iterdir()
@@ -123,7 +124,7 @@ def test_the_cache_is_used_and_follows_the_files(tmp_path: Path, monkeypatch: py
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "one.yaml").write_text(RULE, encoding="utf-8")
-    monkeypatch.setattr(load, "builtin_folder", lambda: str(tmp_path))
+    monkeypatch.setattr(load, "data_folder", lambda _: str(tmp_path))
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     assert [source.rule.id for source in load.builtin(str(blocked))] == ["ACME001"]

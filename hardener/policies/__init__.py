@@ -1,0 +1,1 @@
+"""Policies: one file says what may be merged."""
