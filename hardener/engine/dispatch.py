@@ -5,7 +5,7 @@ not the number of rules times the number of lines.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from hardener.finding import Match, Rule
@@ -14,7 +14,7 @@ from hardener.rules.context import Context
 from hardener.rules.facts import KINDS, Getter, PairSubject, SpanGetter, Subject
 from hardener.rules.load import RuleSource
 from hardener.rules.match import Predicate, compile_match, fact, place
-from hardener.sources.commands import invocations
+from hardener.sources.commands import WITH_COMMAND, invocations
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import images
 from hardener.sources.unknown import UNKNOWN
@@ -77,7 +77,32 @@ class _Ready:
         return str(found)
 
 
-_Table = dict[str, list[_Ready]]
+class _Table:
+    """Rules by a name that narrows them (an instruction, a program), with those that no name narrows."""
+
+    __slots__ = ("_always", "_by_name", "_merged")
+
+    def __init__(self) -> None:
+        self._always: list[_Ready] = []
+        self._by_name: dict[str, list[_Ready]] = {}
+        self._merged: dict[str, list[_Ready]] = {}
+
+    def add(self, names: tuple[str, ...], ready: _Ready) -> None:
+        """File a rule under its names; under all of them when it has none."""
+        if not names:
+            self._always.append(ready)
+        for name in names:
+            self._by_name.setdefault(name, []).append(ready)
+
+    def of(self, name: str) -> list[_Ready]:
+        """Return the rules for a name."""
+        merged = self._merged.get(name)
+        if merged is None:
+            named = self._by_name.get(name)
+            if named is None:
+                return self._always
+            merged = self._merged[name] = named + self._always
+        return merged
 
 
 class Dispatch:
@@ -92,9 +117,9 @@ class Dispatch:
         self._stages: list[_Ready] = []
         self._images: list[_Ready] = []
         self._problems: list[_Ready] = []
-        self._instructions: _Table = {}
-        self._pairs: _Table = {}
-        self._commands: dict[str, _Table] = {}
+        self._instructions = _Table()
+        self._pairs = _Table()
+        self._commands: dict[str, _Table] = {}  # by instruction, "" for any
         for source in sources:
             rule = source.rule
             if rule.on == "shell.script":
@@ -114,74 +139,64 @@ class Dispatch:
                 case "dockerfile.problem":
                     self._problems.append(ready)
                 case "dockerfile.instruction":
-                    _file(self._instructions, source.instructions, ready)
+                    self._instructions.add(source.instructions, ready)
                 case "dockerfile.pair":
-                    _file(self._pairs, source.instructions, ready)
+                    self._pairs.add(source.instructions, ready)
                 case "dockerfile.command":
                     for name in source.instructions or ("",):
-                        _file(self._commands.setdefault(name, {}), source.commands, ready)
+                        self._commands.setdefault(name, _Table()).add(source.commands, ready)
 
-    def judge(self, context: Context) -> Iterator[Judged | Crash]:
-        """Yield every match of every rule on a document, in no particular order."""
+    def judge(self, context: Context) -> list[Judged | Crash]:
+        """Return every match of every rule on a document, in no particular order."""
         document = context.document
+        out: list[Judged | Crash] = []
         for ready in self._documents:
-            yield from _apply(ready, document, context)
+            _apply(ready, document, context, out)
         if self._problems:
             for problem in document.problems:
                 for ready in self._problems:
-                    yield from _apply(ready, problem, context)
+                    _apply(ready, problem, context, out)
         for stage in document.stages:
             for ready in self._stages:
-                yield from _apply(ready, stage, context)
+                _apply(ready, stage, context, out)
         if self._images:
             for image in images(document):
                 for ready in self._images:
-                    yield from _apply(ready, image, context)
+                    _apply(ready, image, context, out)
         for instruction in document.all_instructions():
-            yield from self._instruction(instruction, context)
+            self._instruction(instruction, context, out)
+        return out
 
-    def _instruction(self, instruction: Instruction, context: Context) -> Iterator[Judged | Crash]:
+    def _instruction(self, instruction: Instruction, context: Context, out: list[Judged | Crash]) -> None:
         name = instruction.name
-        for ready in _both(self._instructions, name):
-            yield from _apply(ready, instruction, context)
-        by_pair = _both(self._pairs, name)
+        for ready in self._instructions.of(name):
+            _apply(ready, instruction, context, out)
+        by_pair = self._pairs.of(name)
         if by_pair and instruction.pairs:
             for pair in instruction.pairs:
                 subject = PairSubject(pair, instruction)
                 for ready in by_pair:
-                    yield from _apply(ready, subject, context)
-        everywhere, here = self._commands.get(""), self._commands.get(name)
-        if (everywhere or here) and name in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"):
+                    _apply(ready, subject, context, out)
+        if name not in WITH_COMMAND:
+            return
+        tables = [table for table in (self._commands.get(""), self._commands.get(name)) if table is not None]
+        if tables:
             for invocation in invocations(instruction):
-                for table in (everywhere, here):
-                    if table:
-                        for ready in _both(table, invocation.name):
-                            yield from _apply(ready, invocation, context)
+                for table in tables:
+                    for ready in table.of(invocation.name):
+                        _apply(ready, invocation, context, out)
 
 
-def _file(table: _Table, names: tuple[str, ...], ready: _Ready) -> None:
-    for name in names or ("",):
-        table.setdefault(name, []).append(ready)
-
-
-def _both(table: _Table, name: str) -> list[_Ready]:
-    """Return the rules for one name and those for any."""
-    some, always = table.get(name), table.get("")
-    if some is None:
-        return always or []
-    return some + always if always and name else some
-
-
-def _apply(ready: _Ready, subject: Subject, context: Context) -> Iterator[Judged | Crash]:
+def _apply(ready: _Ready, subject: Subject, context: Context, out: list[Judged | Crash]) -> None:
     try:
         if ready.predicate is not None and ready.predicate(subject) is not True:
             return
         if ready.check is None:
             span = ready.span(subject)
             match = Match(KINDS[ready.rule.on].span(subject) or context.document.file.line_span(1) if span is None else span)
-            yield Judged(ready.rule, match, ready.message(subject, match.values))
+            out.append(Judged(ready.rule, match, ready.message(subject, match.values)))
         else:
-            for match in ready.check(subject, context):
-                yield Judged(ready.rule, match, ready.message(subject, match.values))
+            for match in ready.check(subject, context):  # one by one: what comes before a crash is kept
+                out.append(Judged(ready.rule, match, ready.message(subject, match.values)))  # noqa: PERF401
     except Exception as error:  # a crashing rule must never hide the findings of the others, nor pass as clean
-        yield Crash(ready.rule, repr(subject)[:200], f"{type(error).__name__}: {error}")
+        out.append(Crash(ready.rule, repr(subject)[:200], f"{type(error).__name__}: {error}"))

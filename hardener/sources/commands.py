@@ -17,7 +17,7 @@ from hardener.text import Span, View, ViewBuilder
 if TYPE_CHECKING:
     from hardener.sources.dockerfile import Dockerfile
 
-_WITH_COMMAND: Final = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
+WITH_COMMAND: Final = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _WINDOWS_BASE = re.compile(r"(?:^|/)(?:windows|nanoserver|servercore|windowsservercore)\b|windowsservercore|nanoserver", re.IGNORECASE)
 _PRAGMA = re.compile(r"hadolint\b.*\bshell\s*=\s*(\S+)")
 
@@ -78,7 +78,7 @@ def is_windows(instruction: Instruction) -> bool:
 
 def script_of(instruction: Instruction) -> Script | None:
     """Return the commands of a RUN, CMD, ENTRYPOINT or HEALTHCHECK CMD; None for other instructions and for empty ones."""
-    if instruction.name not in _WITH_COMMAND:
+    if instruction.name not in WITH_COMMAND:
         return None
     view = instruction.command_view
     if not view.text:
