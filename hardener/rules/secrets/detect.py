@@ -12,9 +12,8 @@ Confidence says how sure it is that the value is a literal credential, severity 
 import re
 from collections.abc import Iterator
 
-from hardener.rules.secrets import literals
+from hardener.rules.secrets import Secret, literals
 from hardener.rules.secrets.formats import Format, anchors
-from hardener.rules.secrets.secret import Secret
 
 
 def judge(value: str, *, name: str = "", in_force: bool = False) -> Secret | None:
@@ -74,11 +73,10 @@ def _at(form: Format, anchor: int, text: str) -> Secret | None:
     """Return the credential whose anchor stands at an offset."""
     if form.needs and text.find(form.needs, anchor, anchor + 400) < 0:
         return None
-    pattern = re.compile(form.pattern)
     for start in range(max(0, anchor - form.back), anchor + 1):
         if _continues(text, start):
             continue
-        match = pattern.match(text, start)
+        match = re.compile(form.pattern).match(text, start)
         if match and not (match[0][-1].isalnum() and text[match.end() : match.end() + 1].isalnum()):
             verdict = form.proof(match)
             return verdict and Secret.of(form.kind, form.title, match.span(match.lastindex or 0), verdict, form.severity)

@@ -11,8 +11,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from hardener.finding import Severity
-from hardener.rules.secrets import proofs
-from hardener.rules.secrets.proofs import Verdict
+from hardener.rules.secrets import Verdict, proofs
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 

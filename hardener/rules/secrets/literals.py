@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardener.finding import Confidence, Severity
-from hardener.rules.secrets import proofs, values
+from hardener.rules.secrets import Secret, Verdict, proofs, values
 from hardener.rules.secrets.names import Likeness, is_secret_name
-from hardener.rules.secrets.proofs import Verdict
-from hardener.rules.secrets.secret import Secret
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -243,6 +241,5 @@ def _is_literal(text: str, name: str, start: int, end: int, *, spaced: bool, ope
         return False  # password=db_password, token = args.token, f(password=getpass), token=b"…"
     if not spaced:
         return True
-    line_end = text.find("\n", end)
-    rest = text[end : line_end if line_end >= 0 else len(text)].partition(" #")[0].strip()
+    rest = text[end : end + 120].partition("\n")[0].partition(" #")[0].strip()
     return (not rest or (opened and after in "\"'")) and (is_yaml or not value.replace("_", "a").replace(".", "a").isalpha())

@@ -5,20 +5,10 @@ A checksum that is wrong means that somebody typed the token for a document: rep
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Confidence, Severity
-from hardener.rules.secrets import values
-
-
-class Verdict(NamedTuple):
-    """A judgement on one candidate. `severity` None: what the format says."""
-
-    confidence: Confidence
-    why: str
-    severity: Severity | None = None
-    end: int = 0  # where the secret ends, when the pattern does not say
-
+from hardener.rules.secrets import Verdict, values
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32: Final = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
@@ -37,7 +27,8 @@ _STRIPE_SAMPLES: Final = frozenset(
 _PUBLISHED_KEYS: Final = ("MIIEogIBAAKCAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzI",)
 # base64 of "openssh-key-v1\0" and the cipher name "none": PROTOCOL.key in OpenSSH's source.
 _OPENSSH_PLAIN: Final = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
-_PEM_BODY: Final = r"(?:[A-Za-z0-9+/=\s\\\"']|(?:Proc-Type|DEK-Info|Comment|Version|Hash):[^\n\\]*+)*+"
+_PEM_HEADER: Final = r"(?:Proc-Type|DEK-Info|Comment|Version|Hash):[^\n\\]*+"
+_PEM_BODY: Final = rf"(?:{_PEM_HEADER}|[A-Za-z0-9+/=\s\\\"'])*+"
 
 _WRONG_CHECKSUM: Final = Verdict(Confidence.LOW, "its checksum is wrong: an example, most likely", Severity.LOW)
 
@@ -162,7 +153,7 @@ def pem(match: re.Match[str]) -> Verdict | None:
     text, start = match.string, match.end()
     found = re.compile(_PEM_BODY).match(text, start, start + 20_000)
     body = found[0] if found else ""
-    compact = re.sub(r"\\[nrt]|[\s\\\"']", "", re.sub(r"[A-Z][\w-]+:[^\n\\]*", "", body))
+    compact = re.sub(r"\\[nrt]|[\s\\\"']", "", re.sub(_PEM_HEADER, "", body))
     if len(compact) < 60 or len(set(compact)) < 16 or "EXAMPLE" in compact:
         return None
     end = start + len(body.rstrip())

@@ -76,12 +76,12 @@ _NUMBER: Final = r"[-+]?\d+(?:[._,]\d+)*"
 _SWITCHES: Final = _words("true false yes no on off y n t f enabled disabled enable disable")
 _CHOICES: Final = _words(
     """
-    allow always and argon2 ask auto automatic aws azure basic bcrypt bearer bool boolean cert certificate cookie default deny digest dynamic
-    env environment external file flag gcp google gssapi header hidden hs256 hs384 hs512 inherit int integer interactive internal jwt kerberos
-    keyring kubernetes lax ldap local mandatory manual masked md5 memory mtls negotiate never number oauth oauth2 object oidc optional
-    option options or peer
-    plain plaintext prefer preferred prompt random reject remote require required rs256 saml scram scram-sha-256 scrypt self sha1 sha256
-    sha512 shared ssl sso static stdin str strict strong system text this tls token trust user vault weak x509
+    allow always and argon2 ask auto automatic aws azure basic bcrypt bearer bool boolean cert certificate cookie default deny
+    digest dynamic env environment external file flag gcp google gssapi header hidden hs256 hs384 hs512 inherit int integer
+    interactive internal jwt kerberos keyring kubernetes lax ldap local mandatory manual masked md5 memory mtls negotiate never
+    number oauth oauth2 object oidc option optional options or peer plain plaintext prefer preferred prompt random reject remote
+    require required rs256 saml scram scram-sha-256 scrypt self sha1 sha256 sha512 shared ssl sso static stdin str strict strong
+    system text this tls token trust user vault weak x509
     """
 )
 
@@ -125,7 +125,7 @@ def is_reference(value: str) -> bool:
 def is_placeholder(value: str) -> bool:
     """Return whether the value asks to be replaced: `changeme`, `your-token-here`, `xxxx`, the name of a variable."""
     lower = value.lower()
-    words = re.split(r"[\W_]+", lower)
+    words = [word.rstrip("0123456789") for word in re.split(r"[\W_]+", lower)]
     if not _PLACEHOLDER_WORDS.isdisjoint(words) or "example" in lower or words[-1] == "here":
         return True
     if any(first in heads and second in tails for first, second in pairwise(words) for heads, tails in _PLACEHOLDER_PAIRS):
