@@ -11,7 +11,7 @@ from hardener import __version__
 from hardener.errors import EXIT_BUG, EXIT_CLEAN, EXIT_USAGE, HardenError, suggest
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import ArgumentParser, HelpFormatter, Namespace
     from collections.abc import Sequence
 
 
@@ -90,16 +90,28 @@ def _main(args: list[str]) -> int:
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise HardenError(f"unknown {kind} {name!r}", how=suggest(name, list(COMMANDS)) or "`harden --help` lists the commands")
-    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+    from argparse import ArgumentParser
 
     command = load(name)
-    parser = ArgumentParser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=RawDescriptionHelpFormatter)
+    parser = ArgumentParser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=_formatter)
     command.configure(parser)
     try:
         parsed = parser.parse_args(args[1:])
     except SystemExit as stop:  # argparse has said its piece
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     return command.run(parsed)
+
+
+def _formatter(prog: str) -> "HelpFormatter":
+    # Argparse makes one for every argument it checks, and asks shutil for the width unless it is told: 5 ms of each start.
+    from argparse import RawDescriptionHelpFormatter
+    from os import environ, get_terminal_size
+
+    try:
+        width = int(environ.get("COLUMNS") or get_terminal_size().columns)
+    except (OSError, ValueError):
+        width = 80
+    return RawDescriptionHelpFormatter(prog, width=max(width - 2, 40))
 
 
 def complain(error: HardenError) -> None:
