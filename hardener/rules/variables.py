@@ -2,33 +2,55 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from hardener.text import Span, View
 
 _USE = re.compile(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)
+_QUOTES = re.compile(r"\\\\.|['\"]", re.DOTALL)
 _DIGITS = re.compile(r"\d+")
 _MANY: Final = 200  # names that are compared at most
 
 
-def uses(view: View) -> Iterator[tuple[str, bool, Span]]:
-    """Yield the name, whether it comes with an operator such as `:-`, and the place of each variable in a text."""
+class Use(NamedTuple):
+    """One use of a variable; `optional` when an operator such as `:-` says what holds without it."""
+
+    name: str
+    optional: bool
+    span: Span
+    at: int  # offset in the text it was found in
+
+
+def uses(view: View) -> Iterator[Use]:
+    """Yield the variables that a text uses."""
     text = view.text
     if "$" not in text:
         return
     for match in _USE.finditer(text):
-        name = match[1] or match[2]
-        braced = match[1] is None
+        name = match[1]
         end = match.end()
-        if braced:
+        if name is None:
+            name = match[2]
             closing = text.find("}", match.end(2))
             end = match.end(2) if closing < 0 else closing + 1
-        yield name, match[3] is not None, view.span(match.start(), end)
+        yield Use(name, match[3] is not None, view.span(match.start(), end), match.start())
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the name that `word` misspells (a letter or two off, and not merely a sibling such as `A1` and `A2`), or ""."""
-    best, best_distance = "", 3 if len(word) > 7 else 2
+def in_single_quotes(text: str, at: int) -> bool:
+    """Whether the character at `at` of a shell text stands between single quotes."""
+    quote = ""
+    for match in _QUOTES.finditer(text, 0, at):
+        mark = match[0]
+        if len(mark) == 1 and quote in ("", mark):
+            quote = "" if quote else mark
+    return quote == "'"
+
+
+def nearest(word: str, known: Iterable[str], *, letters: int = 2) -> str:
+    """Return the name that `word` misspells (one letter off, or `letters` in a long one, and not merely a sibling such as `A1` and
+    `A2`), or "".
+    """
+    best, best_distance = "", 1 + letters if len(word) > 7 else 2
     bare = _DIGITS.sub("", word)
     for count, name in enumerate(known):
         if count == _MANY:

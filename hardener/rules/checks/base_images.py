@@ -254,13 +254,14 @@ def undeclared_arg(stage: Stage, context: Context) -> Iterator[Match]:
     views = [word.view for word in stage.origin.words[:1]]
     views += [View.of(stage.document.file, flag.value_span) for flag in stage.origin.flags if flag.name == "platform"]
     for view in views:
-        for name, has_operator, span in uses(view):
+        for use in uses(view):
+            name = use.name
             if name in declared or name in PLATFORM_ARGS:
                 continue
             meant = nearest(name, [*declared, *sorted(PLATFORM_ARGS)])
-            hint = f"; did you mean {meant}?" if meant else ""
-            what = "so it can never be set" if has_operator else "so it is always empty"
-            yield Match(span, {"name": name, "what": what, "hint": hint}, severity=Severity.LOW if has_operator else None)
+            hint = f"; perhaps {meant} is meant" if meant else ""
+            what = "so it can never be set" if use.optional else "so it is always empty"
+            yield Match(use.span, {"name": name, "what": what, "hint": hint}, severity=Severity.LOW if use.optional else None)
 
 
 def invalid_reference(image: ImageReference, context: Context) -> Iterator[Match]:
@@ -293,7 +294,7 @@ def _has_undeclared(image: ImageReference) -> bool:
     if instruction is None or instruction.stage is None or not instruction.words:
         return False
     declared = instruction.stage.document_scope.bindings
-    return any(name not in declared and name not in PLATFORM_ARGS for name, _, _ in uses(instruction.words[0].view))
+    return any(use.name not in declared and use.name not in PLATFORM_ARGS for use in uses(instruction.words[0].view))
 
 
 def argument_without_default(stage: Stage, context: Context) -> Iterator[Match]:
