@@ -1,0 +1,215 @@
+"""Checks on downloads in RUN: what runs code from the network, and what keeps files that nothing has verified."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from hardener.finding import Match, Severity
+from hardener.rules.checks import Check
+from hardener.rules.context import Context
+from hardener.rules.fetches import (
+    INTERPRETERS,
+    Fetch,
+    is_check,
+    is_fetcher,
+    is_loopback,
+    is_unprotected,
+    may_fetch,
+    read_fetch,
+    redirected_to,
+    remote_runs,
+    shown,
+    where,
+)
+from hardener.sources.instructions import Instruction
+from hardener.sources.options import options, program
+from hardener.sources.shell import Command, Word
+from hardener.text import Span
+
+_PROGRAM_FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
+_COPY_IN_PHP: Final = re.compile(r"""copy\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
+_RETRIEVE_IN_PYTHON: Final = re.compile(r"""urlretrieve\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
+
+
+def remote_script(instruction: Instruction, context: Context) -> Iterator[Match]:
+    """HD501: code from the network goes straight into an interpreter."""
+    for run in remote_runs(instruction):
+        unprotected = run.where.startswith("http://") if run.fetch is None else is_unprotected(run.fetch)
+        related = () if run.fetch is None else ((run.fetch.span, "this is what it runs"),)
+        yield Match(run.runner.span, {"runner": run.name, "where": run.where}, related, severity=Severity.HIGH if unprotected else None)
+
+
+def downloaded_script(instruction: Instruction, context: Context) -> Iterator[Match]:
+    """HD502: a file is downloaded and run in the same RUN, and no checksum or signature stands between."""
+    script = instruction.script
+    if script is None or not may_fetch(script.view.text):
+        return
+    downloads: dict[str, tuple[Command, str]] = {}
+    reported: set[str] = set()
+    for command in script.commands:
+        if is_check(command):
+            downloads.clear()
+            continue
+        ran = _runs(command)
+        if ran is not None:
+            name = _same_file(ran.text, downloads)
+            if name is not None and name not in reported:
+                reported.add(name)
+                source, address = downloads[name]
+                severity = Severity.HIGH if is_fetcher(source) and is_unprotected(source) else None
+                yield Match(ran.span, {"file": ran.text, "where": address}, ((source.span, "it is downloaded here"),), severity=severity)
+        for name, address in _downloads(command):
+            downloads[name] = (command, address)
+
+
+def _downloads(command: Command) -> Iterator[tuple[str, str]]:
+    """Yield file and address of what a command downloads."""
+    if is_fetcher(command):
+        fetch = read_fetch(command)
+        if not any(is_loopback(word.text) for word in fetch.urls):
+            address = where(command)
+            yield from ((name, address) for name in fetch.files)
+    elif command.name == "tee" or command.redirects:
+        source = next((source for source in command.upstream if is_fetcher(source)), None)
+        if source is not None:
+            names = (
+                (word.text for word in command.args if not word.text.startswith("-")) if command.name == "tee" else redirected_to(command)
+            )
+            yield from ((name, where(source)) for name in names)
+    elif command.name == "php" or command.name.startswith("python"):
+        for word in command.args:
+            for pattern in (_COPY_IN_PHP, _RETRIEVE_IN_PYTHON):
+                yield from ((name, shown(url)) for url, name in pattern.findall(word.text))
+
+
+def _runs(command: Command) -> Word | None:
+    """Return the word that names the file which a command runs."""
+    name = program(command)
+    if name in INTERPRETERS or name in (".", "source"):
+        operands = options(command).operands
+        if name not in ("sh", "bash", ".", "source", "python") and operands and operands[0].text.startswith("-"):
+            return None
+        return operands[0] if operands else None
+    if name == "java":
+        jar = next((at for at, word in enumerate(command.args[:-1]) if word.text == "-jar"), None)
+        return None if jar is None else command.args[jar + 1]
+    if name in ("start-process", "msiexec"):
+        found = options(command)
+        flag = found.flag("-filepath")
+        candidates = (*(() if flag is None or flag.value_word is None else (flag.value_word,)), *found.operands)
+        return next((word for word in candidates if not word.text.startswith(("/", "-"))), None)
+    return command.name_word
+
+
+def _same_file(ran: str, downloads: Mapping[str, object]) -> str | None:
+    """Return the download that a run names, `cd` and the search path taken into account as far as names alone allow."""
+    if ran in downloads:
+        return ran
+    base = posixpath.basename(ran.replace("\\", "/"))
+    for name in downloads:
+        folder, other = posixpath.split(name.replace("\\", "/"))
+        if other != base or not base:
+            continue
+        relative_run, relative_file = not ran.startswith("/"), not folder.startswith("/")
+        if ran == base:
+            # A bare word is looked for in PATH, except as the operand of an interpreter.
+            if folder in _PROGRAM_FOLDERS or relative_file:
+                return name
+        elif relative_run or relative_file:
+            return name
+    return None
+
+
+def unverified_download(instruction: Instruction, context: Context) -> Iterator[Match]:
+    """HD503: a download is kept or unpacked, and nothing in its RUN checks it."""
+    for fetch in _unchecked(instruction, context):
+        keeps = bool(fetch.files) or any(
+            program(command) in ("tar", "bsdtar", "cpio", "unzip", "gunzip", "tee") for command in _behind(fetch.command)
+        )
+        if keeps and fetch.urls and not _is_key(fetch):
+            yield Match(fetch.urls[0].span, {"where": shown(fetch.urls[0].text)})
+
+
+def unverified_key(instruction: Instruction, context: Context) -> Iterator[Match]:
+    """HD504: a signing key is downloaded and trusted, and nothing compares its fingerprint."""
+    for fetch in _unchecked(instruction, context):
+        if fetch.urls and _is_key(fetch) and not any(command.name == "apt-key" for command in _behind(fetch.command)):
+            yield Match(fetch.urls[0].span, {"where": shown(fetch.urls[0].text)})
+
+
+_KEY_FILE: Final = re.compile(r"/(?:keyrings|trusted\.gpg\.d|apk/keys|rpm-gpg)/|\.(?:gpg|asc)$|RPM-GPG-KEY")
+
+
+def _is_key(fetch: Fetch) -> bool:
+    """Whether a download is a key that a package manager will trust."""
+    if any(program(command) in ("gpg", "apt-key") for command in _behind(fetch.command)):
+        return True
+    names = (*fetch.files, *(name for command in _behind(fetch.command) for name in _written(command)))
+    return any(_KEY_FILE.search(name) for name in names)
+
+
+def _written(command: Command) -> Iterator[str]:
+    yield from redirected_to(command)
+    if command.name == "tee":
+        yield from (word.text for word in command.args)
+
+
+def _behind(command: Command) -> tuple[Command, ...]:
+    """Return the commands that a command's output is piped into."""
+    members = command.pipeline.commands
+    at = next((index for index, member in enumerate(members) if member is command), len(members))
+    return tuple(inner for member in members[at + 1 :] for inner in member.inner)
+
+
+def _unchecked(instruction: Instruction, context: Context) -> Iterator[Fetch]:
+    """Yield the downloads of a RUN that has no check at all; those that run, and those over plain HTTP, have rules of their own."""
+    script = instruction.script
+    if script is None or not may_fetch(script.view.text) or any(is_check(command) for command in script.commands):
+        return
+    ran = _spans_of_what_runs(instruction, context)
+    for command in script.commands:
+        if is_fetcher(command) and command.span not in ran:
+            fetch = read_fetch(command)
+            if fetch.urls and not is_loopback(fetch.urls[0].text) and not fetch.urls[0].text.startswith("http://"):
+                yield fetch
+
+
+def _spans_of_what_runs(instruction: Instruction, context: Context) -> set[Span]:
+    """Return the downloads that HD501 and HD502 report: one finding each is enough."""
+    at_once = {run.fetch.span for run in remote_runs(instruction) if run.fetch is not None}
+    return at_once.union(match.related[0][0] for match in downloaded_script(instruction, context))
+
+
+_NO_TRANSFER: Final = ("-I", "--head", "--spider")
+
+
+def plain_http(instruction: Instruction, context: Context) -> Iterator[Match]:
+    """HD511: something is fetched over plain HTTP and not checked afterwards."""
+    script = instruction.script
+    if script is None or "http://" not in script.view.text or any(is_check(command) for command in script.commands):
+        return
+    ran = _spans_of_what_runs(instruction, context)
+    for command in script.commands:
+        if is_fetcher(command):
+            if command.span in ran or options(command).has(*_NO_TRANSFER):
+                continue
+            fetch = read_fetch(command)
+            severity = Severity.HIGH if _is_key(fetch) else None
+            words = fetch.urls
+        elif program(command) == "git" and options(command).subcommand in ("clone", "fetch", "pull", "submodule add", "remote add"):
+            severity, words = None, options(command).operands
+        else:
+            continue
+        for word in words:
+            if word.text.startswith("http://") and not is_loopback(word.text):
+                yield Match(word.span, {"where": shown(word.text)}, severity=severity)
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "HD501": remote_script,
+    "HD502": downloaded_script,
+    "HD503": unverified_download,
+    "HD504": unverified_key,
+    "HD511": plain_http,
+}
