@@ -287,6 +287,13 @@ def test_the_span_of_a_key_is_the_whole_block() -> None:
     assert text[found.start : found.end] == key
 
 
+@pytest.mark.parametrize("end", ["", "\n-----END RSA PRIVATE KEY", " \n\n"])
+def test_a_key_without_its_end_goes_as_far_as_its_letters(end: str) -> None:
+    key = pem().rpartition("\n")[0]
+    found = only(key + end)
+    assert (found.start, found.end) == (0, len(key))
+
+
 def test_findings_come_in_order_and_do_not_overlap() -> None:
     text = f"A_TOKEN={github('gh' + 'p')} postgres://u:Xy9pQ2rT@h DB_PASSWORD=Zz8kL3mN"
     assert [secret.kind for secret in scan(text)] == ["github-token", "url-password", "password"]
@@ -333,6 +340,8 @@ SILENT_TEXTS = [
     "AK" + "IA" + "X" * 16,
     jwt(payload='{"sub":"1234567890","name":"John Doe","iat":1516239022}'),
     jwt(header='{"typ":"JWT"}'),
+    jwt(header='{"alg":1}'),
+    "DISCORD_TOKEN_ID=M" + alnum(24) + "." + alnum(6) + "." + alnum(38),
     "eyJhbGciOi.eyJhbGciOi.x",
     "Basic authentication, Bearer authentication",
     "Basic " + b64encode(b"no colon in it").decode(),
@@ -495,6 +504,13 @@ def test_judge_finds(name: str, value: str, confidence: Confidence) -> None:
 )
 def test_judge_is_silent(name: str, value: str) -> None:
     assert judge(value, name=name) is None
+
+
+def test_a_discord_token_without_a_bot_is_any_secret() -> None:
+    for size in range(22, 29):
+        found = judge("M" + alnum(size) + "." + alnum(6) + "." + alnum(38), name="DISCORD_TOKEN")
+        assert found is not None
+        assert found.kind == "secret"
 
 
 def test_a_placeholder_in_force_is_the_password() -> None:

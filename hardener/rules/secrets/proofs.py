@@ -125,7 +125,8 @@ def stripe(match: re.Match[str]) -> Verdict | None:
 def jwt(match: re.Match[str]) -> Verdict | None:
     """Check a JSON Web Token (RFC 7519): the header is JSON with an `alg`, the payload is JSON."""
     header, payload = (_json(part) for part in match[0].split(".")[:2])
-    if "alg" not in header or not payload:
+    alg = header.get("alg")
+    if not isinstance(alg, str) or not re.fullmatch(r"[A-Za-z0-9+-]{1,20}", alg) or not payload:
         return None
     if payload.get("sub") == "1234567890" and "iat" in payload:  # the sample of jwt.io and of every tutorial since
         return None
@@ -133,7 +134,7 @@ def jwt(match: re.Match[str]) -> Verdict | None:
         return Verdict(Confidence.MEDIUM, "a token for anonymous users, public by design", Severity.LOW)
     if payload.get("iss") == "supabase-demo":
         return Verdict(Confidence.HIGH, "the token of Supabase's documentation, which everybody knows", Severity.MEDIUM)
-    return Verdict(Confidence.HIGH, f"a signed token (alg {header['alg']})")
+    return Verdict(Confidence.HIGH, f"a signed token (alg {alg})")
 
 
 def _json(part: str) -> dict[str, object]:
@@ -156,9 +157,9 @@ def pem(match: re.Match[str]) -> Verdict | None:
     compact = re.sub(r"\\[nrt]|[\s\\\"']", "", re.sub(_PEM_HEADER, "", body))
     if len(compact) < 60 or len(set(compact)) < 16 or "EXAMPLE" in compact:
         return None
-    end = start + len(body.rstrip())
-    if text.startswith("-----END", end := start + len(body)):
-        end = text.find("-----", end + 8) + 5 or end
+    last = start + len(body)
+    closed = text.find("-----", last + 8, last + 80) if text.startswith("-----END", last) else -1
+    end = closed + 5 if closed >= 0 else start + len(body.rstrip())
     if compact.startswith(_PUBLISHED_KEYS):
         return Verdict(Confidence.HIGH, "Vagrant's published key, which everybody has", Severity.LOW, end)
     if "ENCRYPTED" in match[0] or "ENCRYPTED" in body or ("OPENSSH" in match[0] and not compact.startswith(_OPENSSH_PLAIN)):
@@ -230,6 +231,6 @@ def discord(match: re.Match[str]) -> Verdict | None:
     from base64 import urlsafe_b64decode
 
     part = match[0].split(".")[0]
-    if not urlsafe_b64decode(part + "=" * (-len(part) % 4)).isdigit():
+    if len(part) % 4 == 1 or not urlsafe_b64decode(part + "=" * (-len(part) % 4)).isdigit():
         return None
     return Verdict(Confidence.HIGH, "its first part is the id of a bot")
