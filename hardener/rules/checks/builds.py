@@ -18,13 +18,14 @@ from hardener.sources.instructions import Instruction, Word
 from hardener.sources.shell import Command
 from hardener.sources.shell import Word as ShellWord
 from hardener.sources.stages import Stage, expand, images
+from hardener.text import Pattern
 
 _DEVELOPMENT: Final = names(
     "dev devel develop development devcontainer test tests testing tester unittest unit integration e2e "
     "lint linter linting check checks debug debugger "
     "ci qa coverage cov docs doc format fmt vet validate validation watch local sandbox bench benchmark fuzz storybook playground shell"
 )
-_NAME_PARTS: Final = re.compile(r"[^a-z0-9]+")
+_NAME_PARTS: Final = Pattern(r"[^a-z0-9]+")
 # Settings that change what every later command means; each is looked for once in the whole text.
 _APT_FILE: Final = r"^[ \t]*(?:COPY|ADD)\b[^\n]*\bapt(?:\.conf|/)"
 SETTINGS: Final = {
@@ -83,7 +84,7 @@ class Build:
         """Whether the file holds one of the `SETTINGS`, or copies in a configuration that may."""
         found = self._settings.get(name)
         if found is None:
-            pattern = re.compile(SETTINGS[name], re.IGNORECASE | re.MULTILINE)
+            pattern = Pattern(SETTINGS[name], re.IGNORECASE | re.MULTILINE)
             found = self._settings[name] = pattern.search(self.document.file.text) is not None
         return found
 

@@ -8,7 +8,7 @@ from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
 from hardener.rules.checks.builds import Build, build_of, has_cache, is_development, removals, use_of
 from hardener.rules.checks.installs import Use, variable
-from hardener.rules.checks.managers import BUILD, CLEAN, CONFIGURE, INSTALL, PROJECT, names
+from hardener.rules.checks.managers import BUILD, CLEAN, INSTALL, PROJECT, names
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
 from hardener.sources.commands import Invocation, invocations
@@ -16,10 +16,10 @@ from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.instructions import Instruction
 from hardener.sources.shell import Command, Word
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 _NODE: Final = ("npm", "yarn", "pnpm", "bun")
-_HOME_CACHE: Final = re.compile(
+_HOME_CACHE: Final = Pattern(
     r"(?:^|/)\.cache(?:/|$)|(?:^|/)\.npm(?:/|$|/_cacache)|_cacache|/\.yarn\b|/pnpm/store|^(?:/root|/home/\w+|~)/\.[*\[?]"
 )
 
@@ -97,67 +97,29 @@ def _base_is(stage: Stage | None, *names: str) -> bool:
 
 # -- indexes --------------------------------------------------------------------------------------------------------------------
 
-_PLAIN_HTTP: Final = re.compile(r"\bhttp://(?:[^@/\s]*@)?(?!localhost\b|127\.|0\.0\.0\.0|\[::1\]|host\.docker\.internal\b|\$)[\w\[]")
-_INDEX_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "pip": ("-i", "--index-url", "--extra-index-url", "-f", "--find-links"),
-    "uv": ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--default-index", "--index"),
-    "pipx": ("-i", "--index-url"),
-    "pipenv": ("-i", "--index", "--pypi-mirror"),
-    "npm": ("--registry",),
-    "yarn": ("--registry",),
-    "pnpm": ("--registry",),
-    "bun": ("--registry",),
-    "gem": ("-s", "--source", "-a", "--add"),
-    "conda": ("-c", "--channel"),
-}
-_INDEX_VARIABLES: Final = re.compile(
-    r"(?:PIP|UV)_(?:\w*INDEX(?:_URL)?|FIND_LINKS)|npm_config_registry|YARN_(?:REGISTRY|NPM_REGISTRY_SERVER)|GOPROXY|BUNDLE_MIRROR__\w+|"
-    r"CONDA_CHANNELS",
-    re.IGNORECASE,
-)
-_PUBLIC_INDEX: Final = re.compile(
+_PUBLIC_INDEX: Final = Pattern(
     r"https://(?:download\.pytorch\.org|pypi\.(?:ngc\.)?nvidia\.com|www\.piwheels\.org|wheels\.vllm\.ai|flashinfer\.ai)\b"
 )
 
 
-def _settings(instruction: Instruction) -> Iterator[tuple[str, str, Span, bool]]:
-    """Yield the variables that an instruction sets: name, value, the value's place, and whether the value has variables."""
+def _settings(instruction: Instruction, name: str) -> Iterator[tuple[str, Span]]:
+    """Yield the values that an instruction gives to a variable, and where they stand."""
     for pair in instruction.pairs:
-        if pair.value is not None:
-            yield pair.key.text, pair.value.text, pair.value.span, "$" in pair.value.raw
-    if instruction.name == "RUN":
+        if pair.value is not None and pair.key.text == name:
+            yield pair.value.text, pair.value.span
+    if instruction.name == "RUN" and name in instruction.text:
         script = instruction.script
         for command in () if script is None else script.commands:
             for assignment in command.assignments:
-                yield assignment.name, assignment.value.text, assignment.value.span, not assignment.value.static
-
-
-def index_over_http(instruction: Instruction, context: Context) -> Iterator[Match]:
-    """Yield the indexes of language packages that are reached over plain HTTP."""
-    build = build_of(context.document)
-    for name, value, span, _ in _settings(instruction):
-        if _PLAIN_HTTP.search(value) is not None and _INDEX_VARIABLES.fullmatch(name) is not None:
-            yield Match(span, {"url": value})
-    if instruction.name != "RUN":
-        return
-    for use in build.uses(instruction):
-        names = _INDEX_OPTIONS.get(use.manager.name)
-        if names is None:
-            continue
-        for option in use.given(*names):
-            if option.value is not None and _PLAIN_HTTP.search(option.value) is not None:
-                yield Match(option.value_span, {"url": option.value})
-        if use.action == CONFIGURE and any(part in word.text for word in use.operands for part in ("registry", "index", "proxy", "http")):
-            for word in use.operands:
-                if _PLAIN_HTTP.search(word.text) is not None:
-                    yield Match(word.span, {"url": word.text})
+                if assignment.name == name:
+                    yield assignment.value.text, assignment.value.span
 
 
 def extra_index(instruction: Instruction, context: Context) -> Iterator[Match]:
     """Yield the additional indexes from which pip takes whichever version is highest."""
     build = build_of(context.document)
-    for name, value, span, _ in _settings(instruction):
-        if name == "PIP_EXTRA_INDEX_URL" and value:
+    for value, span in _settings(instruction, "PIP_EXTRA_INDEX_URL"):
+        if value:
             yield _extra(value, span)
     if instruction.name != "RUN":
         return
@@ -173,31 +135,6 @@ def extra_index(instruction: Instruction, context: Context) -> Iterator[Match]:
 
 def _extra(url: str, span: Span) -> Match:
     return Match(span, {"url": url or "the index"}, severity=Severity.LOW if _PUBLIC_INDEX.match(url) is not None else None)
-
-
-def go_checksums_off(instruction: Instruction, context: Context) -> Iterator[Match]:
-    """Yield the settings with which Go takes modules that nobody has recorded a checksum of."""
-    build = build_of(context.document)
-    for name, value, span, has_variables in _settings(instruction):
-        if not has_variables and _skips_checksums(name, value):
-            yield Match(span, {"setting": f"{name}={value}"})
-    for use in build.uses(instruction) if instruction.name == "RUN" else ():
-        if use.manager.name == "go" and use.action == CONFIGURE:
-            for word in use.operands:
-                name, equals, value = word.text.partition("=")
-                if equals and word.static and _skips_checksums(name, value):
-                    yield Match(word.span, {"setting": word.text})
-
-
-def _skips_checksums(name: str, value: str) -> bool:
-    match name:
-        case "GOSUMDB":
-            return value == "off"
-        case "GONOSUMDB" | "GONOSUMCHECK" | "GOINSECURE":
-            return value in ("*", "1", "*.*")
-        case "GOFLAGS":
-            return re.search(r"(?:^|\s)-insecure\b|-mod=mod\s+-insecure", value) is not None
-    return False
 
 
 def system_python(invocation: Invocation, context: Context) -> Iterator[Match]:
@@ -262,11 +199,11 @@ def _head_text(use: Use) -> str:
 _PRODUCTION_ONLY: Final = (
     "--production", "--prod", "-P", "--only", "--without", "--no-dev", "--no-default-groups", "--only-group", "--no-group", "--main",
 )  # fmt: skip
-_BUILD_SCRIPT: Final = re.compile(r"\b(?:build|compile|bundle|generate|export|transpile|dist)\b")
+_BUILD_SCRIPT: Final = Pattern(r"\b(?:build|compile|bundle|generate|export|transpile|dist)\b")
 _BUILDERS: Final = names(
     "tsc vite webpack ng next nuxt rollup esbuild gulp grunt parcel babel swc turbo nx vue-cli-service react-scripts astro"
 )
-_DEVELOPMENT_FILE: Final = re.compile(r"(?:^|[/_.-])(?:dev|develop|development|test|tests|testing|lint)(?:[_./-]|$)")
+_DEVELOPMENT_FILE: Final = Pattern(r"(?:^|[/_.-])(?:dev|develop|development|test|tests|testing|lint)(?:[_./-]|$)")
 
 
 def development_dependencies(stage: Stage, context: Context) -> Iterator[Match]:
@@ -345,7 +282,7 @@ _ENVIRONMENTS: Final = names(
     "SPRING_PROFILES_ACTIVE MICRONAUT_ENVIRONMENTS GO_ENV"
 )
 _DEVELOPMENT_VALUES: Final = frozenset({"development", "dev", "develop", "local", "debug"})
-_DEBUGGER: Final = re.compile(r"-agentlib:jdwp|-Xrunjdwp|-Xdebug\b|--inspect(?:-brk)?(?:=|\b)")
+_DEBUGGER: Final = Pattern(r"-agentlib:jdwp|-Xrunjdwp|-Xdebug\b|--inspect(?:-brk)?(?:=|\b)")
 
 
 def debug_environment(subject: PairSubject, context: Context) -> Iterator[Match]:
@@ -380,7 +317,7 @@ def _debug_severity(name: str, value: str) -> Severity | None:
 
 
 _SCRIPT_RUNNERS: Final = frozenset({"npm", "yarn", "pnpm", "bun"})
-_DEVELOPMENT_SCRIPT: Final = re.compile(r"(?:dev|develop|development|watch|start[:-]dev|start[:-]watch|dev[:-]\w+|serve[:-]dev)$")
+_DEVELOPMENT_SCRIPT: Final = Pattern(r"(?:dev|develop|development|watch|start[:-]dev|start[:-]watch|dev[:-]\w+|serve[:-]dev)$")
 _DEVELOPMENT_SERVERS: Final = frozenset({"nodemon", "ts-node-dev", "webpack-dev-server", "live-server", "browser-sync", "air", "werkzeug"})
 # program -> subcommands that serve a developer
 _DEVELOPMENT_COMMANDS: Final[Mapping[str, frozenset[str]]] = {
@@ -545,7 +482,7 @@ def telemetry(stage: Stage, context: Context) -> Iterator[Match]:
                 yield Match(invocation.span, {"program": name, "variable": switch})
 
 
-_STATIC_BASE: Final = re.compile(r"(?:^|/)(?:distroless/static[\w.-]*|chainguard/static|static)$")
+_STATIC_BASE: Final = Pattern(r"(?:^|/)(?:distroless/static[\w.-]*|chainguard/static|static)$")
 
 
 def cgo_for_static_image(document: Dockerfile, context: Context) -> Iterator[Match]:
@@ -592,7 +529,6 @@ CHECKS: Final[Mapping[str, Check]] = {
     "HD414": pip_cache_kept,
     "HD415": node_cache_kept,
     "HD416": gem_documentation,
-    "HD443": index_over_http,
     "HD444": extra_index,
     "HD445": system_python,
     "HD446": lock_file_ignored,
@@ -604,5 +540,4 @@ CHECKS: Final[Mapping[str, Check]] = {
     "HD452": jvm_memory,
     "HD453": telemetry,
     "HD454": cgo_for_static_image,
-    "HD455": go_checksums_off,
 }

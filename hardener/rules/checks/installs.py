@@ -16,12 +16,12 @@ from hardener.sources.instructions import Instruction
 from hardener.sources.shell import Command, Word
 from hardener.sources.stages import StageScope
 from hardener.sources.unknown import UNKNOWN, UnknownType
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
-_PYTHON: Final = re.compile(r"(?:python|pypy)[\d.]*")
-_VERSIONED: Final = re.compile(r"(pip|gem)[\d.]+")
-_WHOLE_VARIABLE: Final = re.compile(r"\"?\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:\[[@*]\])?\})\"?")
-_PACKAGE_LIKE: Final = re.compile(r"pack|pkg|dep|lib|module|require|ext|tool", re.IGNORECASE)
+_PYTHON: Final = Pattern(r"(?:python|pypy)[\d.]*")
+_VERSIONED: Final = Pattern(r"(pip|gem)[\d.]+")
+_WHOLE_VARIABLE: Final = Pattern(r"\"?\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:\[[@*]\])?\})\"?")
+_PACKAGE_LIKE: Final = Pattern(r"pack|pkg|dep|lib|module|require|ext|tool", re.IGNORECASE)
 _NESTS: Final = frozenset({"npm", "pnpm", "bun", "pipenv"})  # `install` alone is the project, with names it is those
 
 

@@ -14,28 +14,26 @@ from hardener.rules.facts import PairSubject
 from hardener.sources.commands import Invocation
 from hardener.sources.instructions import Instruction
 from hardener.sources.unknown import UNKNOWN
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 _DNF_LIKE: Final = ("dnf", "yum", "microdnf", "tdnf")
 _CHANGES: Final = (INSTALL, UPGRADE, RELEASE)
 
-_APT_LISTS: Final = re.compile(
+_APT_LISTS: Final = Pattern(
     r"/var/lib/(?:\*|apt(?:/(?:\*|lists)?)?|\{[^}]*\bapt\b[^}]*\})(?:/|$|\*)|/var/lib/?$|/var/lib/apt/(?:\{[^}]*\blists\b)"
 )
-_RPM_CACHE: Final = re.compile(r"/var/cache(?:/\*?)?$|/var/cache/(?:\*|dnf|yum|libdnf5|zypp|tdnf|PackageKit|\{)")
-_APK_CACHE: Final = re.compile(r"/var/cache(?:/\*?)?$|/var/cache/(?:\*|apk|\{)|/etc/apk/cache")
+_RPM_CACHE: Final = Pattern(r"/var/cache(?:/\*?)?$|/var/cache/(?:\*|dnf|yum|libdnf5|zypp|tdnf|PackageKit|\{)")
+_APK_CACHE: Final = Pattern(r"/var/cache(?:/\*?)?$|/var/cache/(?:\*|apk|\{)|/etc/apk/cache")
 _OPTION_ON: Final = r"\s*=?\s*[\"']?(?:1|true|yes|on)\b"
 _OPTION_OFF: Final = r"\s*=?\s*[\"']?(?:0|false|no|off)\b"
-_APT_YES: Final = re.compile(r"APT::Get::Assume-Yes" + _OPTION_ON, re.IGNORECASE)
-_APT_NO_RECOMMENDS: Final = re.compile(r"APT::Install-Recommends" + _OPTION_OFF, re.IGNORECASE)
-_APT_UNVERIFIED: Final = re.compile(
+_APT_YES: Final = Pattern(r"APT::Get::Assume-Yes" + _OPTION_ON, re.IGNORECASE)
+_APT_NO_RECOMMENDS: Final = Pattern(r"APT::Install-Recommends" + _OPTION_OFF, re.IGNORECASE)
+_APT_UNVERIFIED: Final = Pattern(
     r"(?:APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories|APT::Get::force-yes)"
-    + _OPTION_ON
-    + r"|Acquire::https?::(?:[\w.-]+::)?Verify-(?:Peer|Host)"
-    + _OPTION_OFF,
+    + _OPTION_ON,
     re.IGNORECASE,
 )
-_DNF_UNVERIFIED: Final = re.compile(r"(?:^|[\w*]\.)(?:pkg_)?(?:gpgcheck|sslverify)" + _OPTION_OFF, re.IGNORECASE)
+_DNF_UNVERIFIED: Final = Pattern(r"(?:^|[\w*]\.)(?:pkg_)?gpgcheck" + _OPTION_OFF, re.IGNORECASE)
 # Commands that need no package list: an update beside them alone is still alone.
 _NEEDS_NO_LISTS: Final = names(
     "echo printf rm mkdir true : set export sed cat chmod chown touch ln cp mv test [ sleep date tee "
@@ -69,9 +67,8 @@ _UNVERIFIED: Final[Mapping[str, tuple[str, ...]]] = {
 """Options with which a manager installs what nobody signed."""
 
 _STARTS: Final = r"(?:(?<![\w.=-])|(?<=\\n))"
-_REPOSITORY: Final = re.compile(
+_REPOSITORY: Final = Pattern(
     rf"{_STARTS}gpgcheck\s*=\s*(?:0|false|no|off)\b"
-    rf"|{_STARTS}sslverify\s*=\s*(?:0|false|no|off)\b"
     r"|(?<=[\[\s])trusted\s*=\s*yes\b(?=[^\]\n]*\])"
     r"|(?<=[\[\s])allow-insecure\s*=\s*yes\b(?=[^\]\n]*\])"
     r"|^Trusted:\s*yes\b"
@@ -79,8 +76,8 @@ _REPOSITORY: Final = re.compile(
     r"|\bSigLevel\s*=\s*(?:Never|Optional\s+TrustAll)\b",
     re.IGNORECASE | re.MULTILINE,
 )
-_SED_PATTERN: Final = re.compile(r"s[/|,#!@]\^?\s*(?:[#;]\s*)?$")
-_LOCAL_REPOSITORY: Final = re.compile(r"\b(?:file|copy|cdrom|dir):", re.IGNORECASE)
+_SED_PATTERN: Final = Pattern(r"s[/|,#!@]\^?\s*(?:[#;]\s*)?$")
+_LOCAL_REPOSITORY: Final = Pattern(r"\b(?:file|copy|cdrom|dir):", re.IGNORECASE)
 
 
 def apt_lists_kept(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -97,7 +94,7 @@ def apt_lists_kept(instruction: Instruction, context: Context) -> Iterator[Match
     yield Match(update.head)
 
 
-def _cleans(instruction: Instruction, after: int, folders: re.Pattern[str]) -> bool:
+def _cleans(instruction: Instruction, after: int, folders: Pattern) -> bool:
     """Whether an instruction empties some folders behind an offset, or calls something that may."""
     for word in removals(instruction):
         if word.span.start > after and (folders.search(word.text) is not None or not word.static):
@@ -298,7 +295,7 @@ def _unverified_dnf(use: Use) -> Iterator[Match]:
 
 
 def repository_unverified(instruction: Instruction, context: Context) -> Iterator[Match]:
-    """Yield the lines of a package manager's configuration that switch signatures or TLS off."""
+    """Yield the lines of a package manager's configuration that switch signatures off."""
     views: list[View] = [instruction.rest]
     views += [heredoc.body for heredoc in instruction.heredocs]
     for view in views:

@@ -15,14 +15,15 @@ from hardener.rules.checks.managers import INSTALL, PROJECT
 from hardener.rules.context import Context
 from hardener.sources.commands import Invocation
 from hardener.sources.shell import Word
+from hardener.text import Pattern
 
 Pinned = Callable[[str, Use], bool]
 """`(package, use) -> whether the text says which version`; also true for what no index decides, such as a local file."""
 
-_RPM_VERSION: Final = re.compile(r"-(?:\d+:)?\d[^-]*(?:-\d[^-]*)?$")
-_PIP_COMPARATOR: Final = re.compile(r"[=<>~!]=?|@")
-_NPM_TAG: Final = re.compile(r"[A-Za-z][\w.-]*$")
-_NPM_GIT: Final = re.compile(r"(?:git\+|git://|github:|gitlab:|bitbucket:|gist:|git@)|[\w.-]+/[\w.-]+$|.*\.git$")
+_RPM_VERSION: Final = Pattern(r"-(?:\d+:)?\d[^-]*(?:-\d[^-]*)?$")
+_PIP_COMPARATOR: Final = Pattern(r"[=<>~!]=?|@")
+_NPM_TAG: Final = Pattern(r"[A-Za-z][\w.-]*$")
+_NPM_GIT: Final = Pattern(r"(?:git\+|git://|github:|gitlab:|bitbucket:|gist:|git@)|[\w.-]+/[\w.-]+$|.*\.git$")
 _MOVING_REFS: Final = frozenset({"latest", "upgrade", "patch", "master", "main", "head", "trunk", "develop", "dev", "next"})
 
 
