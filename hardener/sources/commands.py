@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hardener.sources import shell
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import Options, options
-from hardener.sources.shell import Command, Script
+from hardener.sources.shell import Command, Script, Shell
 from hardener.text import Span, View, ViewBuilder
 
 if TYPE_CHECKING:
@@ -86,24 +86,34 @@ def script_of(instruction: Instruction) -> Script | None:
     words = instruction.json
     if words is not None:
         return shell.from_argv([(word.text, word.view) for word in words]) if words else None
-    dialect = _dialect(instruction)
+    reader = shell_in_force(instruction)
     heredocs = instruction.heredocs
     if not heredocs:
-        return shell.parse(view, dialect=dialect)
+        return _parse(view, reader)
     if len(heredocs) == 1 and heredocs[0].marker == view.span(0, len(view.text)):
         body = heredocs[0].body
-        first = body.text.partition("\n")[0]
-        if first.startswith("#!"):
-            dialect = shell.shebang_dialect(first)
-        return shell.parse(_without_tabs(body) if heredocs[0].chomp else body, dialect=dialect)
-    return shell.parse(_with_bodies(instruction, view), dialect=dialect)
+        own = shell.shebang(body.text.partition("\n")[0])
+        return _parse(_without_tabs(body) if heredocs[0].chomp else body, reader if own is None else own)
+    return _parse(_with_bodies(instruction, view), reader)
 
 
-def _dialect(instruction: Instruction) -> str:
+def _parse(view: View, reader: Shell) -> Script:
+    return shell.parse(view, dialect=reader.dialect, pipefail=reader.pipefail, errexit=reader.errexit)
+
+
+def shell_in_force(instruction: Instruction) -> Shell:
+    """Return the shell that reads a shell form at an instruction, with the options that SHELL gives it.
+
+    What stands before the shell in SHELL (`/usr/bin/env`, `conda run -n x`) only starts it.
+    """
     pragma = _pragma(instruction.document, instruction)
     if pragma:
-        return shell.dialect_of(pragma)
-    return shell.dialect_of(shell_words(instruction)[0])
+        return Shell(shell.dialect_of(pragma), pipefail=False, errexit=False)
+    words = shell_words(instruction)
+    for index, word in enumerate(words):
+        if shell.dialect_of(word) != "other":
+            return shell.shell_of(words[index:])
+    return shell.shell_of(words)
 
 
 def _pragma(document: "Dockerfile", instruction: Instruction) -> str:
