@@ -29,12 +29,13 @@ def test_known():
 """
 
 
-def outcomes(folder: Path, **environment: str) -> str:
+def outcomes(folder: Path, **settings: str) -> str:
     """Return the closing line of pytest for a small suite under our conftest."""
     shutil.copy(ROOT / "tests" / "conftest.py", folder)
     (folder / "test_suite.py").write_text(SUITE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | environment)
+    environment = os.environ | settings | {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     return run.stdout.splitlines()[-1]
 
 
