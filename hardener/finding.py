@@ -6,8 +6,8 @@ to import than a small lint run).
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
 
+from hardener.record import NamedTuple
 from hardener.text import BOM, Position, SourceFile, Span
 
 

@@ -9,9 +9,10 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 from sys import maxsize as MAXSIZE
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hardener.errors import HardenError
+from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,10 +7,11 @@ Paths are relative to the folder of the baseline, so it does not matter from whe
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.errors import HardenError
 from hardener.finding import Finding, Location, Rule
+from hardener.record import NamedTuple
 
 VERSION: Final = 1
 

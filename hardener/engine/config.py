@@ -5,10 +5,10 @@ How they are written is the business of `keys.py`, which is imported only when t
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from hardener.engine.selection import Selector
 from hardener.finding import Rule, Severity
+from hardener.record import NamedTuple
 from hardener.rules.context import Settings
 
 

@@ -6,9 +6,9 @@ not the number of rules times the number of lines.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from hardener.finding import Match, Rule
+from hardener.record import NamedTuple
 from hardener.rules.checks import Check, checks
 from hardener.rules.context import Context
 from hardener.rules.facts import KINDS, Getter, PairSubject, SpanGetter, Subject

@@ -9,7 +9,9 @@ occurrence is as good as any later one, and an atomic group may hold on to it.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+from hardener.record import NamedTuple
 
 _CLASSES: Final = {
     "alnum": "a-zA-Z0-9",

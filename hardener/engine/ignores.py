@@ -20,10 +20,11 @@ A peer's `all` means all of that peer's rules: silencing another tool must not s
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from hardener.engine.selection import Selector, canonical
 from hardener.finding import Rule
+from hardener.record import NamedTuple
 from hardener.text import SourceFile, Span
 
 if TYPE_CHECKING:

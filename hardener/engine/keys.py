@@ -5,11 +5,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.engine.config import Choice, Config, Override
 from hardener.errors import HardenError, suggest
 from hardener.finding import SEVERITIES
+from hardener.record import NamedTuple
 from hardener.rules.load import PROFILES
 from hardener.sources.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence
 from hardener.text import SourceFile, Span

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from typing import NamedTuple
 
 from hardener.engine import keys, pyproject, targets
 from hardener.engine.config import Config
@@ -11,6 +10,7 @@ from hardener.engine.gitignore import Patterns
 from hardener.engine.keys import Source
 from hardener.errors import HardenError
 from hardener.finding import FileError
+from hardener.record import NamedTuple
 from hardener.sources import yaml_nodes
 from hardener.sources.yaml_nodes import Mapping, Node, Scalar, Sequence
 from hardener.text import SourceFile

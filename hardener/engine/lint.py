@@ -12,7 +12,7 @@ The page to read for "what happens to my file":
 import gc
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.engine import ignores, parallel, shellcheck, targets
 from hardener.engine.baseline import fingerprint
@@ -22,6 +22,7 @@ from hardener.engine.dispatch import Crash, Dispatch, Judged
 from hardener.engine.selection import Selector
 from hardener.engine.targets import Target
 from hardener.finding import FileError, Finding, Match, Rule, Severity, Suppressed, locate
+from hardener.record import NamedTuple
 from hardener.rules.context import Context, Settings, no_neighbour
 from hardener.rules.load import RuleSource, custom
 from hardener.sources import dockerfile

@@ -7,10 +7,11 @@ do; what it says is turned into findings of rules named after its codes (SC2086)
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
 from hardener.finding import Rule, Severity
+from hardener.record import NamedTuple
 from hardener.rules.load import RuleSource
 from hardener.sources.commands import invocations
 from hardener.sources.dockerfile import Dockerfile

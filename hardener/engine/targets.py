@@ -7,11 +7,12 @@ What cannot be judged (a dangling link, a pipe, a file too large) is reported an
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.engine.gitignore import Patterns
 from hardener.errors import HardenError
 from hardener.finding import FileError
+from hardener.record import NamedTuple
 from hardener.text import SourceFile
 
 MAX_BYTES: Final = 16 * 1024 * 1024

@@ -1,8 +1,7 @@
 """What a policy asks for. The people who write policies are not those who configure the linter, so a policy only ever tightens."""
 
-from typing import NamedTuple
-
 from hardener.finding import Severity
+from hardener.record import NamedTuple
 
 
 class Word(NamedTuple):

@@ -1,8 +1,9 @@
 """What a fix would change, as removed and added lines, from nothing but the finding."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Location
+from hardener.record import NamedTuple
 
 LIMIT: Final = 4_000  # characters of source beyond which a change is described in words only
 

@@ -6,9 +6,10 @@ for every format that shows source. Work is bounded by the length shown, not by 
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Location
+from hardener.record import NamedTuple
 
 TAB: Final = 4  # cells between tab stops in terminal excerpts
 BEFORE: Final = 32  # characters kept in front of the marked ones when a long line is cropped

@@ -7,7 +7,9 @@ Sources: cwe.mitre.org; OWASP Docker Top 10; CIS Docker Benchmark 1.6.0, chapter
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
+
+from hardener.record import NamedTuple
 
 CIS: Final = "CIS Docker Benchmark"
 CWE: Final = "CWE"

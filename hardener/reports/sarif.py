@@ -10,11 +10,12 @@ Source: SARIF 2.1.0 Errata 01 (OASIS); GitHub's page on SARIF support for code s
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from hardener import __version__
 from hardener.finding import FileError, Finding, Location, Report, Rule, Severity, Suppressed
+from hardener.record import NamedTuple
 from hardener.reports.encode import Json, encode
 from hardener.reports.excerpt import scrub
 from hardener.reports.references import CIS, CWE, OWASP, Reference, reference

@@ -1,9 +1,9 @@
 """The numbers of a run, counted once for every format that shows them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from hardener.finding import Report, Rule, Severity
+from hardener.record import NamedTuple
 
 WORST_FIRST: tuple[Severity, ...] = tuple(sorted(Severity, reverse=True))
 

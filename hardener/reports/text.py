@@ -1,9 +1,10 @@
 """The report for people at a terminal: where, what, the source with the exact place underlined, and what to do about it."""
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import FileError, Finding, Location, Report, Severity
+from hardener.record import NamedTuple
 from hardener.reports.change import Change, changes
 from hardener.reports.excerpt import Line, cells, clip, first_line, one_line, span_lines, visible
 from hardener.reports.summary import Summary, count, summarize, verdict

@@ -1,8 +1,8 @@
 """What a check may know beside its subject: the document, the team's settings, and files that lie next to the document."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
+from hardener.record import NamedTuple
 from hardener.sources.dockerfile import Dockerfile
 
 

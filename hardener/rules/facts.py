@@ -5,8 +5,9 @@ is the whole vocabulary of `match:`; a rule that names anything else is refused 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
+from hardener.record import NamedTuple
 from hardener.sources.commands import Invocation
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import Known

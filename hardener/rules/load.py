@@ -6,11 +6,12 @@ wheel beside them (made when the wheel is built), otherwise in the user's cache,
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hardener import data_folder
 from hardener.errors import HardenError, suggest
 from hardener.finding import CONFIDENCES, SEVERITIES, Confidence, Rule, Severity
+from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
     from hardener.sources.yaml_nodes import Mapping as YamlMapping

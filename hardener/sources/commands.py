@@ -12,14 +12,14 @@ from hardener.sources import shell
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import Options, options
 from hardener.sources.shell import Command, Script, Shell
-from hardener.text import Span, View, ViewBuilder
+from hardener.text import Pattern, Span, View, ViewBuilder
 
 if TYPE_CHECKING:
     from hardener.sources.dockerfile import Dockerfile
 
 WITH_COMMAND: Final = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
-_WINDOWS_BASE = re.compile(r"(?:^|/)(?:windows|nanoserver|servercore|windowsservercore)\b|windowsservercore|nanoserver", re.IGNORECASE)
-_PRAGMA = re.compile(r"hadolint\b.*\bshell\s*=\s*(\S+)")
+_WINDOWS_BASE = Pattern(r"(?:^|/)(?:windows|nanoserver|servercore|windowsservercore)\b|windowsservercore|nanoserver", re.IGNORECASE)
+_PRAGMA = Pattern(r"hadolint\b.*\bshell\s*=\s*(\S+)")
 
 
 class Invocation:

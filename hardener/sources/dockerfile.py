@@ -16,16 +16,17 @@ How a file is cut:
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from hardener.record import NamedTuple
 from hardener.sources.instructions import HEREDOC_WORD, KEYWORDS, SPACES, Flag, Heredoc, Instruction, Problem, read_flags, unquote
 from hardener.sources.problems import validate
 from hardener.sources.stages import Stage, build_stages
-from hardener.text import BOM, SourceFile, Span, View, ViewBuilder
+from hardener.text import BOM, Pattern, SourceFile, Span, View, ViewBuilder
 
-_INSTRUCTION_LINE = re.compile(rf"(?:{'|'.join(KEYWORDS)})[ \t]+\S")
+_INSTRUCTION_LINE = Pattern(rf"(?:{'|'.join(KEYWORDS)})[ \t]+\S")
 _HEAD = re.compile(rf"[{SPACES}]*([^\t\v\f\r ]+)[{SPACES}]*")
-_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_DIRECTIVE = Pattern(r"([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 MAX_TRIGGERS: Final = 4
 """Levels of ONBUILD that are followed."""
@@ -414,4 +415,4 @@ def heredoc_markers(text: str) -> list[tuple[int, int, int, bool, str, bool]]:
 
 
 _MARKER_SPACES: Final = frozenset(SPACES)
-_SUBSTITUTION = re.compile(r"\$\{[^{}:][^}]*\}")
+_SUBSTITUTION = Pattern(r"\$\{[^{}:][^}]*\}")

@@ -7,9 +7,10 @@ Source: BuildKit's frontend/dockerfile/shell/lex.go.
 """
 
 import re
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-from hardener.text import Span
+from hardener.record import NamedTuple
+from hardener.text import Pattern, Span
 
 HOLE: Final = "\0"
 """Stands in an expanded text for a piece that cannot be known; no text file holds this character."""
@@ -30,8 +31,8 @@ PROXY_ARGS: Final = frozenset(
 )
 """Usable in every stage without ARG."""
 
-_DOLLAR = re.compile(r"\$(?:([A-Za-z_]\w*|\d+|[@*#?\-$!])|\{([A-Za-z_]\w*|\d+|[@*#?\-$!]))?")
-_PLAIN = re.compile(r"[^$\"'\\`]+")
+_DOLLAR = Pattern(r"\$(?:([A-Za-z_]\w*|\d+|[@*#?\-$!])|\{([A-Za-z_]\w*|\d+|[@*#?\-$!]))?")
+_PLAIN = Pattern(r"[^$\"'\\`]+")
 
 
 class Known(NamedTuple):

@@ -6,9 +6,10 @@ part stands in the file. Everything below the keyword is read on demand, since m
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from hardener.text import Span, View
+from hardener.record import NamedTuple
+from hardener.text import Pattern, Span, View
 
 if TYPE_CHECKING:
     from hardener.sources.dockerfile import Dockerfile
@@ -35,13 +36,13 @@ FLAGS: Final[dict[str, tuple[str, ...]]] = {
 }
 BOOLEAN_FLAGS: Final = frozenset({"link", "keep-git-dir", "unpack", "parents"})
 
-HEREDOC_WORD: Final = re.compile(r"(\d*)<<(-?)\s*([^<]*)$")
+HEREDOC_WORD: Final = Pattern(r"(\d*)<<(-?)\s*([^<]*)$")
 """A word that announces a heredoc: file descriptor, dash, name."""
 
 _PLAIN_WORDS = re.compile(r"[^\t\v\f\r ]+")
-_NEEDS_CARE = re.compile(r"""["'\\`]""")
-_JSON_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
-_JSON_ESCAPE = re.compile(r"\\(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)")
+_NEEDS_CARE = Pattern(r"""["'\\`]""")
+_JSON_STRING = Pattern(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+_JSON_ESCAPE = Pattern(r"\\(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)")
 _JSON_SPACES: Final = " \t\r\n"
 
 
@@ -316,10 +317,10 @@ class Instruction:
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 
 
-def _word_pattern(escape: str) -> re.Pattern[str]:
+def _word_pattern(escape: str) -> Pattern:
     spaces = "".join(f"\\u{ord(space):04x}" for space in SPACES)
     escaped = re.escape(escape)
-    return re.compile(
+    return Pattern(
         rf"""(?: [^{spaces}"'{escaped}]++                                # ordinary characters
                | {escaped}(?:.|\Z)                                       # an escaped one
                | "(?:[^"{escaped}]++|{escaped}.)*+(?:"|{escaped}?\Z)     # an unterminated quote runs to the end

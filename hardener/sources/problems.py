@@ -3,17 +3,16 @@
 Source: BuildKit's frontend/dockerfile/instructions/parse.go, which stops at the first error of a file; we go on.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from hardener.errors import suggest
 from hardener.sources.instructions import BOOLEAN_FLAGS, FLAGS, HEREDOC_WORD, KEYWORDS, NOT_STRINGS, Instruction, Problem
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
-_WORD = re.compile(r"[^\t\v\f\r ]+")
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_WORD = Pattern(r"[^\t\v\f\r ]+")
+_STAGE_NAME = Pattern(r"[a-z][a-z0-9-_.]*")
+_DURATION = Pattern(r"[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 _DURATION_FLAGS: Final = ("interval", "timeout", "start-period", "start-interval")
 
 

@@ -6,7 +6,9 @@ linter misses, it misses here.
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
     from hardener.sources.shell import Command, Word

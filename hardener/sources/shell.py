@@ -8,8 +8,9 @@ exec form). Every word knows its place in the file, also inside quoted scripts. 
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from hardener.record import NamedTuple
 from hardener.sources import programs
 from hardener.text import Span, View, ViewBuilder
 

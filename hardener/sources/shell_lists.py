@@ -4,8 +4,9 @@ A reader recognises words and operators and tells a `ListBuilder`, which keeps t
 command encloses which, which options are in force. Compound commands live on a stack, so depth costs no recursion.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from hardener.record import NamedTuple
 from hardener.sources.programs import set_options
 from hardener.sources.shell import MAX_DEPTH, Command, Pipeline, Problem, Redirect, Script, Word
 from hardener.text import View

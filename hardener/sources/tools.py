@@ -4,7 +4,9 @@ Without it `curl -o sudo https://…` would download from `sudo`. Only options w
 here; `--name=value` explains itself. Source: the manual of each tool, as of 2026.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from hardener.record import NamedTuple
 
 
 class Tool(NamedTuple):
