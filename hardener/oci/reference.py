@@ -3,6 +3,7 @@
 Source: distribution/reference (the grammar and the docker.io defaults) and the OCI distribution spec 1.1.
 """
 
+import re
 from typing import Final
 
 from hardener.text import Pattern
