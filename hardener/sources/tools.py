@@ -156,7 +156,7 @@ TOOLS: Final[dict[str, Tool]] = {
     "git": Tool("-C -c --git-dir --work-tree --namespace --config-env", subcommands=True, groups="submodule remote lfs"),
     "go": Tool(
         "-o -p -mod -modfile -ldflags -gcflags -asmflags -gccgoflags -tags -overlay -pgo -pkgdir -buildmode -compiler -installsuffix -C "
-        "-toolexec -exec -coverpkg -coverprofile -run -timeout -count -u -f",
+        "-toolexec -exec -coverpkg -coverprofile -run -timeout -count -f",
         subcommands=True,
         groups="mod work tool",
         style="single",
@@ -186,10 +186,20 @@ TOOLS: Final[dict[str, Tool]] = {
         ignores_case=True,
     ),
     "ln": _COPYING,
+    "gradle": Tool(
+        "-p --project-dir -b --build-file -c --settings-file -x --exclude-task -g --gradle-user-home -I --init-script "
+        "--console --max-workers"
+    ),
     "make": Tool("-C --directory -f --file --makefile -I --include-dir -o --old-file -W --what-if --new-file --eval"),
     "microdnf": _DNF,
+    "mix": Tool("--only --target", subcommands=True),
     "mkdir": Tool("-m --mode"),
     "mv": _COPYING,
+    "mvn": Tool(
+        "-f --file -P --activate-profiles -pl --projects -s --settings -gs --global-settings -t --toolchains -T --threads -rf "
+        "--resume-from -l --log-file",
+        style="single",
+    ),
     "mysql": Tool("-u --user -h --host -P --port -D --database -e --execute -S --socket --defaults-file --defaults-extra-file"),
     "mysqladmin": Tool("-u --user -h --host -P --port -S --socket"),
     "npm": Tool(
@@ -218,6 +228,7 @@ TOOLS: Final[dict[str, Tool]] = {
         subcommands=True,
         groups="cache config",
     ),
+    "pipenv": Tool("--python -r --requirements -i --index -e --editable --categories --extra-pip-args --pypi-mirror", subcommands=True),
     "pipx": Tool(
         "--spec -i --index-url --python --pip-args --suffix --preinstall --with-suffix --include-injected", subcommands=True, stops=False
     ),
@@ -357,6 +368,8 @@ RUNNING: Final = frozenset(
 # Other names of the same program, and of the same sub-command.
 PROGRAMS: Final = {
     "ash": "sh",
+    "bundler": "bundle",
+    "composer.phar": "composer",
     "curl.exe": "curl",
     "dash": "sh",
     "dnf-3": "dnf",
@@ -364,6 +377,7 @@ PROGRAMS: Final = {
     "dnf5": "dnf",
     "gpg1": "gpg",
     "gpg2": "gpg",
+    "gradlew": "gradle",
     "invoke-restmethod": "invoke-webrequest",
     "irm": "invoke-webrequest",
     "iwr": "invoke-webrequest",
@@ -371,6 +385,7 @@ PROGRAMS: Final = {
     "mamba": "conda",
     "micromamba": "conda",
     "mariadb": "mysql",
+    "mvnw": "mvn",
     "nodejs": "node",
     "pwsh": "powershell",
     "yarnpkg": "yarn",

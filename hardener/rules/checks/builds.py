@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from posixpath import join, normpath
-from typing import Final, NamedTuple
+from typing import Final
 
+from hardener.record import NamedTuple
 from hardener.rules.checks.installs import Use, read
-from hardener.rules.checks.managers import names
 from hardener.sources.commands import Invocation, invocations
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import Known
@@ -18,6 +18,7 @@ from hardener.sources.instructions import Instruction, Word
 from hardener.sources.shell import Command
 from hardener.sources.shell import Word as ShellWord
 from hardener.sources.stages import Stage, expand, images
+from hardener.sources.tools import names
 from hardener.text import Pattern
 
 _DEVELOPMENT: Final = names(

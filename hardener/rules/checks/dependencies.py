@@ -7,8 +7,8 @@ from typing import Final
 from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
 from hardener.rules.checks.builds import Build, build_of, has_cache, is_development, removals, use_of
-from hardener.rules.checks.installs import Use, variable
-from hardener.rules.checks.managers import BUILD, CLEAN, INSTALL, PROJECT, names
+from hardener.rules.checks.installs import Use, value_span, variable
+from hardener.rules.checks.managers import BUILD, CLEAN, INSTALL, PROJECT
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
 from hardener.sources.commands import Invocation, invocations
@@ -16,6 +16,7 @@ from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.instructions import Instruction
 from hardener.sources.shell import Command, Word
 from hardener.sources.stages import Stage
+from hardener.sources.tools import names
 from hardener.text import Pattern, Span
 
 _NODE: Final = ("npm", "yarn", "pnpm", "bun")
@@ -130,7 +131,7 @@ def extra_index(instruction: Instruction, context: Context) -> Iterator[Match]:
         if use.has("--require-hashes"):
             continue
         for option in use.given("--extra-index-url"):
-            yield _extra(option.value or "", option.value_span)
+            yield _extra(option.value or "", value_span(option))
 
 
 def _extra(url: str, span: Span) -> Match:
@@ -142,7 +143,7 @@ def system_python(invocation: Invocation, context: Context) -> Iterator[Match]:
     use = use_of(invocation)
     option = None if use is None or use.manager.name not in ("pip", "uv") else use.option("--break-system-packages")
     if option is not None:
-        yield Match(option.word.span)
+        yield Match(option.exact)
 
 
 # -- lock files -----------------------------------------------------------------------------------------------------------------

@@ -7,42 +7,22 @@ ask a `Use`; what the managers differ in stands in `managers`.
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from hardener.rules.checks.managers import INSTALL, PIP, PROGRAMS, PROJECT, Manager
+from hardener.record import NamedTuple
+from hardener.rules.checks.managers import INSTALL, MANAGERS, OTHER, PROJECT, Manager
 from hardener.sources.commands import Invocation
 from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import Instruction
+from hardener.sources.options import Flag, Options
 from hardener.sources.shell import Command, Word
 from hardener.sources.stages import StageScope
 from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Pattern, Span
 
-_PYTHON: Final = Pattern(r"(?:python|pypy)[\d.]*")
-_VERSIONED: Final = Pattern(r"(pip|gem)[\d.]+")
 _WHOLE_VARIABLE: Final = Pattern(r"\"?\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:\[[@*]\])?\})\"?")
 _PACKAGE_LIKE: Final = Pattern(r"pack|pkg|dep|lib|module|require|ext|tool", re.IGNORECASE)
 _NESTS: Final = frozenset({"npm", "pnpm", "bun", "pipenv"})  # `install` alone is the project, with names it is those
-
-
-class Option(NamedTuple):
-    """One option. `name` is `-y` or `--yes`; `value` is None when it has none; `word` is what was written, `value_word` the next word
-    when that is the value."""
-
-    name: str
-    value: str | None
-    word: Word
-    value_word: Word | None = None
-
-    @property
-    def value_span(self) -> Span:
-        """Where the value stands; the option itself when it has none."""
-        if self.value_word is not None:
-            return self.value_word.span
-        if not self.value:
-            return self.word.span
-        length = len(self.word.text)
-        return self.word.part(length - len(self.value), length)
 
 
 class Package(NamedTuple):
@@ -58,19 +38,27 @@ class Use:
 
     __slots__ = ("action", "command", "instruction", "is_opaque", "manager", "operands", "options", "packages", "verb", "verb_word")
 
-    def __init__(self, manager: Manager, invocation: Invocation, args: tuple[Word, ...]) -> None:
+    def __init__(self, manager: Manager, invocation: Invocation, options: Options) -> None:
         self.manager = manager
         self.command: Command = invocation.command
         self.instruction: Instruction = invocation.instruction
-        operands, self.options = _parse(manager, args)
-        self.verb, self.action, count = _verb(manager, operands)
-        self.verb_word: Word | None = operands[count - 1] if count else None
-        self.operands = tuple(operands[count:])
+        self.options = options.flags
+        self.verb = options.subcommand
+        words = options.subcommand_words
+        self.verb_word: Word | None = words[-1] if words else None
+        self.operands = options.operands
+        verbs = manager.verbs
+        action = verbs.get(self.verb) or verbs.get(self.verb.partition(" ")[0])
+        if action is None:
+            action = manager.otherwise if self.verb or (not verbs and self.operands) else manager.bare
+        if not words and action == PROJECT and self.has("-v", "--version", "-h", "--help"):
+            action = OTHER  # `yarn --version`
+        self.action = action
         self.is_opaque = False  # a variable that may bring options stands among the words
         self.packages: tuple[Package, ...] = ()
-        if self.action in (INSTALL, PROJECT) or self.operands:
+        if action in (INSTALL, PROJECT) or self.operands:
             self.packages = tuple(self._packages())
-        if manager.name in _NESTS and self.verb in ("install", "i", "add"):
+        if manager.name in _NESTS and self.verb in ("install", "add"):
             self.action = INSTALL if self.packages or self.is_opaque or self.is_global else PROJECT
 
     def _packages(self) -> Iterator[Package]:
@@ -94,11 +82,11 @@ class Use:
         """Whether one of these options is given."""
         return any(option.name in names for option in self.options)
 
-    def option(self, *names: str) -> Option | None:
+    def option(self, *names: str) -> Flag | None:
         """Return the last option of one of these names."""
         return next((option for option in reversed(self.options) if option.name in names), None)
 
-    def given(self, *names: str) -> Iterator[Option]:
+    def given(self, *names: str) -> Iterator[Flag]:
         """Yield every option of one of these names."""
         return (option for option in self.options if option.name in names)
 
@@ -130,97 +118,16 @@ class Use:
         return f"Use({self.manager.name} {self.verb} {[package.text for package in self.packages]})"
 
 
-def program(name: str) -> str:
-    """Return the name under which `PROGRAMS` lists a program: `pip3.12` is `pip`."""
-    match = _VERSIONED.fullmatch(name)
-    return name if match is None else match[1]
-
-
 def read(invocation: Invocation) -> Use | None:
     """Return what a command does as a package manager, or None when it is none."""
-    name = invocation.name
-    manager = PROGRAMS.get(name) or PROGRAMS.get(program(name))
-    if manager is not None:
-        return Use(manager, invocation, invocation.command.args)
-    if _PYTHON.fullmatch(name):
-        args = invocation.command.args
-        for index, word in enumerate(args):
-            if word.text == "-m" and index + 1 < len(args):
-                module, rest = args[index + 1].text, args[index + 2 :]
-            elif word.text.startswith("-m") and len(word.text) > 2:
-                module, rest = word.text[2:], args[index + 1 :]
-            elif word.text.startswith("-"):
-                continue
-            else:
-                return None
-            manager = PIP if module == "pip" else PROGRAMS.get(module)
-            return None if manager is None else Use(manager, invocation, rest)
-    return None
+    options = invocation.options
+    manager = MANAGERS.get(options.program)
+    return None if manager is None else Use(manager, invocation, options)
 
 
-def _parse(manager: Manager, words: tuple[Word, ...]) -> tuple[list[Word], tuple[Option, ...]]:
-    """Split arguments into operands and options; an option's value never counts as an operand."""
-    operands: list[Word] = []
-    options: list[Option] = []
-    values = manager.values
-    index = 0
-    count = len(words)
-    while index < count:
-        word = words[index]
-        index += 1
-        text = word.text
-        if text[:1] != "-" or len(text) == 1:
-            operands.append(word)
-        elif text == "--":
-            operands += words[index:]
-            break
-        elif text[1] == "-" or manager.single_dash:
-            name, equals, value = text.partition("=")
-            if equals:
-                options.append(Option(name, value, word))
-            elif name in values and index < count:
-                options.append(Option(name, words[index].text, word, words[index]))
-                index += 1
-            else:
-                options.append(Option(name, None, word))
-        else:
-            for at in range(1, len(text)):
-                name = f"-{text[at]}"
-                rest = text[at + 1 :]
-                if name in values:
-                    if not rest and index < count:
-                        options.append(Option(name, words[index].text, word, words[index]))
-                        index += 1
-                    else:
-                        options.append(Option(name, rest.removeprefix("="), word))
-                    break
-                if rest.startswith("="):
-                    options.append(Option(name, rest[1:], word))
-                    break
-                options.append(Option(name, None, word))
-    return operands, tuple(options)
-
-
-def _verb(manager: Manager, operands: list[Word]) -> tuple[str, str, int]:
-    """Return the verb, what it does, and how many operands it takes up."""
-    at = 0
-    if operands and operands[0].text.startswith("+") and manager.name == "cargo":
-        at = 1  # a toolchain: cargo +nightly install
-    if len(operands) <= at:
-        return "", manager.bare, at
-    first = operands[at].text
-    verbs = manager.verbs
-    if len(operands) > at + 1:
-        double = f"{first} {operands[at + 1].text}"
-        action = verbs.get(double)
-        if action is not None:
-            return double, action, at + 2
-    action = verbs.get(first)
-    if action is not None:
-        return first, action, at + 1
-    if not verbs:
-        return "", manager.otherwise, at
-    return first, manager.otherwise, at + 1
+def value_span(option: Flag) -> Span:
+    """Return where the value of an option stands; the option itself when it has none."""
+    return option.exact if option.value_word is None else option.value_word.span
 
 
 def variable(instruction: Instruction, name: str) -> str | UnknownType | None:

@@ -7,12 +7,13 @@ from typing import Final
 from hardener.finding import Match, Severity
 from hardener.rules.checks import Check, dependencies, pins
 from hardener.rules.checks.builds import Build, build_of, has_cache, removals, use_of
-from hardener.rules.checks.installs import Use, is_local
-from hardener.rules.checks.managers import CLEAN, CONFIGURE, INSTALL, RELEASE, REMOVE, UPDATE, UPGRADE, names
+from hardener.rules.checks.installs import Use, is_local, value_span
+from hardener.rules.checks.managers import CLEAN, CONFIGURE, INSTALL, RELEASE, REMOVE, UPDATE, UPGRADE
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
 from hardener.sources.commands import Invocation
 from hardener.sources.instructions import Instruction
+from hardener.sources.tools import names
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Pattern, Span, View
 
@@ -275,19 +276,19 @@ def unverified(invocation: Invocation, context: Context) -> Iterator[Match]:
         if option.name in names:
             # A package from a file that lies here can have no signature that apk knows; whoever put it there vouches for it.
             local = manager == "apk" and use.packages and all(is_local(package.text) for package in use.packages)
-            yield Match(option.word.span, {"option": option.name}, severity=Severity.MEDIUM if local else None)
+            yield Match(option.exact, {"option": option.name}, severity=Severity.MEDIUM if local else None)
         elif manager == "apt" and option.name in ("-o", "--option") and _APT_UNVERIFIED.search(option.value or "") is not None:
-            yield Match(option.value_span, {"option": option.value or ""})
+            yield Match(value_span(option), {"option": option.value or ""})
         elif manager == "zypper" and option.name == "-G" and use.verb in ("addrepo", "ar", "modifyrepo", "mr"):
-            yield Match(option.word.span, {"option": option.name})
+            yield Match(option.exact, {"option": option.name})
 
 
 def _unverified_dnf(use: Use) -> Iterator[Match]:
     for option in use.options:
         if option.name in _UNVERIFIED["dnf"]:
-            yield Match(option.word.span, {"option": option.name})
+            yield Match(option.exact, {"option": option.name})
         elif option.name in ("--setopt", "--set") and _DNF_UNVERIFIED.search(option.value or "") is not None:
-            yield Match(option.value_span, {"option": option.value or ""})
+            yield Match(value_span(option), {"option": option.value or ""})
     if use.action == CONFIGURE:
         for word in use.operands:
             if _DNF_UNVERIFIED.search(word.text) is not None:

@@ -10,7 +10,7 @@ from typing import Final
 from hardener.finding import Match
 from hardener.rules.checks import Check
 from hardener.rules.checks.builds import build_of, use_of
-from hardener.rules.checks.installs import Package, Use, is_local
+from hardener.rules.checks.installs import Package, Use, is_local, value_span
 from hardener.rules.checks.managers import INSTALL, PROJECT
 from hardener.rules.context import Context
 from hardener.sources.commands import Invocation
@@ -123,7 +123,7 @@ def cargo(invocation: Invocation, context: Context) -> Iterator[Match]:
     repository = use.option("--git")
     if repository is not None:
         if repository.value is not None and "$" not in repository.value and not use.has("--rev", "--tag"):
-            yield Match(repository.value_span, {"package": repository.value})
+            yield Match(value_span(repository), {"package": repository.value})
         return
     for package in use.packages:
         if package.static and "@" not in package.text and not is_local(package.text):
@@ -138,7 +138,7 @@ def pip_packages(invocation: Invocation, context: Context) -> Iterator[Match]:
         for option in use.given("-e", "--editable"):
             text = option.value or ""
             if text.startswith("git+") and "$" not in text and not pip(text, use):
-                yield Match(option.value_span, {"package": text})
+                yield Match(value_span(option), {"package": text})
 
 
 _pip_operands = unpinned(pip, "pip", "uv", "pipx")
