@@ -1,5 +1,4 @@
 import math
-import time
 
 import pytest
 import yaml
@@ -270,10 +269,8 @@ def test_a_tab_gets_a_hint() -> None:
     ["[" * 50_000, "- " * 50_000 + "a", "{a: " * 5_000, "a: &x0 [1]\n" + "".join(f"k{n}: &x{n + 1} [*x{n}]\n" for n in range(MAX_DEPTH))],
 )
 def test_depth_is_bounded(text: str) -> None:
-    start = time.perf_counter()
     with pytest.raises(HardenError, match="levels deep"):
         tree(text)
-    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.usefixtures("parser")
