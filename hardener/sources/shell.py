@@ -705,7 +705,7 @@ def join(views: Sequence[View]) -> View:
     return builder.build()
 
 
-_JSON_ESCAPE: Final = r"(?s)\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.?))"
+_JSON_ESCAPE: Final = r"(?s)\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))"
 _JSON_CHARACTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -721,8 +721,8 @@ def json_content(view: View, start: int, end: int) -> View:
     at = start
     for match in re.compile(_JSON_ESCAPE).finditer(text, start, end):
         append(builder, view, at, text[at : match.start()])
-        high, low, code, plain = match.groups()
-        if plain is not None and plain not in _JSON_CHARACTERS:
+        high, low, code, plain = match.groups("")
+        if plain and plain not in _JSON_CHARACTERS:
             append(builder, view, match.start(4), plain)
         else:
             if high:
@@ -730,7 +730,7 @@ def json_content(view: View, start: int, end: int) -> View:
             elif code:
                 character = "\ufffd" if 0xD800 <= int(code, 16) <= 0xDFFF else chr(int(code, 16))
             else:
-                character = _JSON_CHARACTERS.get(plain or "", "\\")
+                character = _JSON_CHARACTERS[plain]
             builder.add(character, view.offset(match.start()))
         at = match.end()
     append(builder, view, at, text[at:end])

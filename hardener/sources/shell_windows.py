@@ -289,10 +289,8 @@ class _Cmd(ListBuilder):
 
     def _parenthesis(self, mark: str, start: int, pos: int) -> int:
         if self.command is not None and (mark == "(" or self.innermost("subshell") < 0):
-            # Inside a command a parenthesis is an ordinary character.
-            self.words.append(Word(self.view, start, pos, mark))
-            self.last = pos
-        elif mark == "(":
+            return self._take(start)  # an ordinary character inside a command
+        if mark == "(":
             self.open("subshell", start)
         elif not self.close("subshell", pos):
             self.problem("this ) was never opened", start, pos)
