@@ -190,7 +190,7 @@ _LEADING_VERSION = re.compile(r"(?:v|centos)?(\d+(?:\.\d+)*)(?![\d.])", re.ASCII
 _EARLY_ACCESS = re.compile(r"(?:^|-)ea(?:-|$)")
 
 # Images that come in a full variant and a `-slim` one of the same release.
-_WITH_SLIM: Final = frozenset({"node", "python", "ruby", "perl", "rust", "elixir", "erlang", "haskell", "pypy", "openjdk"})
+_WITH_SLIM: Final = frozenset({"node", "python", "ruby", "perl", "rust", "elixir", "erlang", "haskell", "pypy"})
 _FULL: Final = re.compile(
     r"(?:(?:latest|lts|current|stable|rc|[a-z]?\d[\w.]*|bookworm|trixie|bullseye|buster|stretch|jessie|jdk|otp|ea)(?:-|$))+", re.ASCII
 )

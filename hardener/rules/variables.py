@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from hardener.text import Span, View
 
 _USE = re.compile(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)
-_QUOTES = re.compile(r"\\\\.|['\"]", re.DOTALL)
+_QUOTES = re.compile(r"\\.|['\"]", re.DOTALL)
 _DIGITS = re.compile(r"\d+")
 _MANY: Final = 200  # names that are compared at most
 
@@ -59,10 +59,25 @@ def nearest(word: str, known: Iterable[str], *, letters: int = 2) -> str:
             continue
         if _DIGITS.sub("", name) == bare:
             continue
-        distance = _distance(word, name)
+        distance = _distance(word, name) if best_distance > 2 else _one_edit(word, name)
         if distance < best_distance:
             best, best_distance = name, distance
     return best
+
+
+def _one_edit(left: str, right: str) -> int:
+    """Return 1 when one insertion, deletion, replacement or swap of neighbours turns one word into the other, otherwise 2."""
+    if left.upper() == right.upper():
+        return 1
+    shorter = min(len(left), len(right))
+    start = 0
+    while start < shorter and left[start] == right[start]:
+        start += 1
+    end = 0
+    while end < shorter - start and left[-1 - end] == right[-1 - end]:
+        end += 1
+    mine, other = left[start : len(left) - end], right[start : len(right) - end]
+    return 1 if len(mine) + len(other) <= 1 or len(mine) == len(other) == 1 or (len(mine) == 2 and mine == other[::-1]) else 2
 
 
 def _distance(left: str, right: str) -> int:

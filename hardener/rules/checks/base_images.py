@@ -73,6 +73,8 @@ def _is_image(image: ImageReference) -> bool:
         return False
     if image.role in ("copy", "mount") and ("$" in image.raw or names_no_image(image)):
         return False
+    if image.role == "from" and "$" in image.raw and _has_undeclared(image):
+        return False
     return not (isinstance(image.value, Known) and reference_error(image.value.text))
 
 
@@ -119,7 +121,8 @@ def _moves(reference: Reference) -> bool:
 def moving_tag(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references to a tag that names a channel or a flavour, not a version."""
     if image.role != "syntax" and isinstance(image.tag, str) and _moves(image.reference) and _is_image(image):
-        yield _match(image, tag=image.tag)
+        channel = any(part in _MOVING for part in _TAG_PARTS.split(image.tag.lower()))
+        yield _match(image, tag=image.tag, what="follows a channel" if channel else "names a flavour and no version")
 
 
 def without_digest(image: ImageReference, context: Context) -> Iterator[Match]:
@@ -275,7 +278,7 @@ def invalid_reference(image: ImageReference, context: Context) -> Iterator[Match
             reason = f"the stage is called {image.stage.name!r}: stage names are lower-case, and FROM minds it"
             yield _match(image, reason=reason)
         return
-    if not text and _has_undeclared(image):
+    if image.role == "from" and _has_undeclared(image):
         return
     reason = reference_error(text)
     if not reason and isinstance(image.digest, str):
@@ -288,13 +291,14 @@ def invalid_reference(image: ImageReference, context: Context) -> Iterator[Match
 
 
 def _has_undeclared(image: ImageReference) -> bool:
+    """Whether a FROM uses a variable that is not declared and has no default: what it means then is not what is written."""
     from hardener.rules.variables import uses
 
     instruction = image.instruction
     if instruction is None or instruction.stage is None or not instruction.words:
         return False
     declared = instruction.stage.document_scope.bindings
-    return any(use.name not in declared and use.name not in PLATFORM_ARGS for use in uses(instruction.words[0].view))
+    return any(not use.optional and use.name not in declared and use.name not in PLATFORM_ARGS for use in uses(instruction.words[0].view))
 
 
 def argument_without_default(stage: Stage, context: Context) -> Iterator[Match]:

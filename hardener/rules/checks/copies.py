@@ -52,12 +52,6 @@ def relative_target(stage: Stage, context: Context) -> Iterator[Match]:
     base image."""
     if stage.base is not None and "WORKDIR" in stage.base.effective:
         return
-    root = stage
-    while root.base is not None:
-        root = root.base
-    image = root.image
-    if image.is_scratch or not isinstance(image.name, str) or is_windows(stage.origin):
-        return
     for instruction in stage.instructions:
         if instruction.name == "WORKDIR":
             return
@@ -65,11 +59,20 @@ def relative_target(stage: Stage, context: Context) -> Iterator[Match]:
             word = instruction.words[-1]
             path = partial(word, instruction)
             if _is_relative(path, instruction):
-                from hardener.rules.known_images import starts_at_root
-
-                if starts_at_root(image.reference):
-                    yield Match(word.span, {"path": path.replace(HOLE, "…"), "image": image.name})
+                image = _name_if_at_root(stage)
+                if image is not None and not is_windows(stage.origin):
+                    yield Match(word.span, {"path": path.replace(HOLE, "…"), "image": image})
                 return
+
+
+def _name_if_at_root(stage: Stage) -> str | None:
+    """Return the name of the image at the end of a line of stages when it is known to start in `/`."""
+    from hardener.rules.known_images import starts_at_root
+
+    while stage.base is not None:
+        stage = stage.base
+    image = stage.image
+    return image.name if not image.is_scratch and isinstance(image.name, str) and starts_at_root(image.reference) else None
 
 
 def _has_comment(words: tuple[Word, ...]) -> bool:

@@ -32,7 +32,7 @@ class Port(NamedTuple):
 def ports(instruction: Instruction) -> Iterator[Port]:
     """Yield the ports of an EXPOSE whose text the file decides, up to what was meant as a comment."""
     text = instruction.text
-    if text.startswith("["):
+    if text.startswith(('["', "['")):
         yield Port(text, instruction.rest.span(0, len(text)), "", 0, 0, "", "EXPOSE has no JSON form")
         return
     for word in instruction.words:

@@ -74,8 +74,8 @@ def variable_in_from(image: ImageReference, context: Context) -> Iterator[Match]
 
 def copy_from_empty_stage(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield copies from a stage into which nothing was ever put."""
-    source = image.stage
-    if source is None:
+    source, instruction = image.stage, image.instruction
+    if source is None or instruction is None or all(_may_be_empty(word.text) for word in instruction.words[:-1]):
         return
     stage = source
     for _ in range(_EMPTY_STAGE_LIMIT):
@@ -87,6 +87,11 @@ def copy_from_empty_stage(image: ImageReference, context: Context) -> Iterator[M
         stage = stage.base
     if stage.base is None and stage.image.is_scratch:
         yield Match(image.span, {"stage": source.label}, ((source.origin.keyword, "the stage starts here"),))
+
+
+def _may_be_empty(path: str) -> bool:
+    """Whether a source is there, or need not be there, even when no file is: the root, or a pattern."""
+    return not path.strip("./") or any(mark in path for mark in "*?[$")
 
 
 def duplicate_stage_name(document: Dockerfile, context: Context) -> Iterator[Match]:

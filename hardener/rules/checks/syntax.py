@@ -13,7 +13,8 @@ from hardener.sources.instructions import NOT_STRINGS, Instruction, Mount, Mount
 from hardener.sources.stages import Stage
 from hardener.text import Span
 
-_LOOKS_LIKE_JSON = re.compile(r"""\[\s*(?:"[^"]*"|'[^']*'|[“”‘’][^“”‘’]*[“”‘’]|[^\s,\[\]"']+)\s*(?:,|\]\s*$|["'“”‘’]|$)|\[["'“‘]""")
+# A quote right behind the bracket, or a first item that ends with a comma or closes the line: `[ -f x ]` is a test of the shell.
+_LOOKS_LIKE_JSON = re.compile(r"""\[["'“‘]|\[\s*(?:"[^"]*"|'[^']*'|[“”‘’][^“”‘’]*[“”‘’]|[^\s,\[\]"']+)\s*(?:,|\]\s*$)""")
 _BETWEEN = re.compile(r"[\s\\`]*")
 _DIRECTIVE = re.compile(r"([a-z]{3,12})\s*=\s*(\S+)", re.IGNORECASE)
 _FRONTEND = re.compile(r"(?:[\w.-]+/)*docker/dockerfile\S*|[\w.-]+(?:/[\w.-]+)+:\S+")
@@ -136,6 +137,8 @@ def ignored_directive(document: Dockerfile, context: Context) -> Iterator[Match]
         if match is None:
             continue
         name, value = match[1].lower(), match[2]
+        if name == "syntax" and comment.line == 2 and document.file.text.startswith("#!"):
+            continue  # BuildKit looks for this one behind a shebang
         if (name == "escape" and value in ("\\", "`")) or (name == "syntax" and _FRONTEND.fullmatch(value)):
             yield Match(comment.span, {"name": name, "why": "it must stand above every other line but directives"})
         elif comment.line < first_line and name not in ("syntax", "escape", "check") and _FRONTEND.fullmatch(value):
