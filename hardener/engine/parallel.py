@@ -51,7 +51,7 @@ def _start(work: Callable[[Sequence[Item]], Result], share: Sequence[Item]) -> t
 
 
 def _result(work: Callable[[Sequence[Item]], Result], share: Sequence[Item]) -> bytes:
-    from pickle import dumps
+    from pickle import dumps  # nosec B403: for our own child's pipe
 
     try:
         return dumps((True, work(share)))
@@ -72,7 +72,7 @@ def _collect(child: int, reading: int) -> bytes:
 
 
 def _restore(data: bytes) -> Any:
-    from pickle import loads
+    from pickle import loads  # nosec B403: likewise
 
     if not data:
         raise RuntimeError("a worker process died")

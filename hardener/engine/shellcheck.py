@@ -19,7 +19,7 @@ from hardener.sources.instructions import Instruction
 from hardener.text import Span, View
 
 if TYPE_CHECKING:
-    from subprocess import Popen
+    from subprocess import Popen  # nosec B404: a type
 
 KIND: Final = "shell.script"
 """The `on:` of the rule that ShellCheck's codes are made from."""

@@ -2,17 +2,12 @@
 
 import posixpath
 from collections.abc import Iterator
-from typing import Final
 
 from hardener.sources.expansion import HOLE, Known
 from hardener.sources.instructions import Instruction, Word
-from hardener.sources.options import program
 from hardener.sources.shell import Command
 from hardener.sources.stages import expand
-from hardener.sources.tools import PROGRAMS
 from hardener.text import View
-
-_NEEDLES: Final[dict[frozenset[str], tuple[str, ...]]] = {}
 
 
 def shell_view(instruction: Instruction) -> View | None:
@@ -22,24 +17,16 @@ def shell_view(instruction: Instruction) -> View | None:
 
 
 def commands_of(instruction: Instruction, programs: frozenset[str]) -> Iterator[Command]:
-    """Yield the commands of an instruction that run one of these programs (`pip` stands for pip3 and `python3 -m pip`, too).
-
-    One look at the text tells most instructions apart, so that a check costs next to nothing where its programs are not used.
-    """
+    """Iterate over the commands of an instruction that run one of these programs, in order (`pip` is also `python3 -m pip`)."""
+    by_program = instruction.by_program
+    if programs.isdisjoint(by_program):
+        return iter(())
+    lists = [commands for name, commands in by_program.items() if name in programs]
+    if len(lists) == 1:
+        return iter(lists[0])
+    chosen = {id(command) for commands in lists for command in commands}
     script = instruction.script
-    if script is None:
-        return
-    text = script.view.text
-    if script.dialect in ("powershell", "cmd"):
-        text = text.lower()
-    needles = _NEEDLES.get(programs)
-    if needles is None:
-        aliases = (alias for alias, name in PROGRAMS.items() if name in programs)
-        needles = _NEEDLES[programs] = (*programs, *aliases)
-    if any(needle in text for needle in needles):
-        for command in script.commands:
-            if program(command) in programs:
-                yield command
+    return (command for command in (script.commands if script is not None else ()) if id(command) in chosen)
 
 
 def partial(word: Word, instruction: Instruction) -> str:

@@ -13,7 +13,7 @@ from hardener.text import Pattern, Span, View
 
 if TYPE_CHECKING:
     from hardener.sources.dockerfile import Dockerfile
-    from hardener.sources.shell import Script
+    from hardener.sources.shell import Command, Script
     from hardener.sources.stages import Stage
 
 # What Go's unicode.IsSpace accepts; Python's str.isspace also takes U+001C..U+001F.
@@ -148,8 +148,8 @@ class Instruction:
     """One instruction: keyword, flags, the rest, and its heredocs."""
 
     __slots__ = (
-        "_json", "_mounts", "_pairs", "_script", "_words", "document", "end_line", "flags", "heredocs", "index", "is_trigger", "json_error",
-        "keyword", "line", "name", "rest", "shell", "span", "stage", "trigger", "view",
+        "_by_program", "_json", "_mounts", "_pairs", "_script", "_words", "document", "end_line", "flags", "heredocs", "index",
+        "is_trigger", "json_error", "keyword", "line", "name", "rest", "shell", "span", "stage", "trigger", "view",
     )  # fmt: skip
 
     def __init__(self, document: "Dockerfile", view: View, name: str, keyword: Span, flags: tuple[Flag, ...], rest: View) -> None:
@@ -174,6 +174,7 @@ class Instruction:
         self._json: tuple[Word, ...] | bool | None = False  # False: not read yet
         self._mounts: tuple[Mount, ...] | None = None
         self._script: Script | bool | None = False
+        self._by_program: dict[str, list[Command]] | None = None
 
     @property
     def text(self) -> str:
@@ -309,6 +310,20 @@ class Instruction:
 
             script = self._script = script_of(self)
         return script
+
+    @property
+    def by_program(self) -> "dict[str, list[Command]]":
+        """Its commands by the program they run (`pip` for pip3 and `python3 -m pip`, too), each list in source order."""
+        by_program = self._by_program
+        if by_program is None:
+            from hardener.sources.options import program
+
+            by_program = self._by_program = {}
+            script = self.script
+            if script is not None:
+                for command in script.commands:
+                    by_program.setdefault(program(command), []).append(command)
+        return by_program
 
     def __repr__(self) -> str:
         return f"Instruction({self.name} {self.rest.text!r}, line {self.line})"

@@ -168,7 +168,8 @@ def test_the_same_base_twice_is_no_circle(write: Write) -> None:
 
 
 def test_overrides_are_for_their_paths(write: Write) -> None:
-    text = "ignore: [HD1]\noverrides:\n  - paths: [legacy/, '*.dev']\n    profile: all\n  - paths: [/legacy/x/**]\n    extend-select: [HD101]\n"
+    text = "ignore: [HD1]\noverrides:\n  - paths: [legacy/, '*.dev']\n    profile: all\n"
+    text += "  - paths: [/legacy/x/**]\n    extend-select: [HD101]\n"
     root = write({".harden.yaml": text})
     configs = Configs(str(root))
 
