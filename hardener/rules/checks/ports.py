@@ -57,7 +57,7 @@ def _read(text: str, span: Span) -> Port:
     high = int(last[:9]) if not error and dash else low
     if not error:
         if max(low, high) > MAX_PORT:
-            error = f"{max(low, high)} is above {MAX_PORT}"
+            error = f"they end at {MAX_PORT}"
         elif high < low:
             error = "the range ends before it starts"
         elif low == 0:
