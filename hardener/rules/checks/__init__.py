@@ -15,8 +15,8 @@ Check = Callable[[Any, Context], Iterable[Match]]
 """`(subject, context) -> matches`; the subject's type follows from the rule's `on:`."""
 
 TOPICS: Final = (
-    "base_images", "users", "privileges", "secrets", "packages", "network", "downloads", "tls", "origins", "layers", "metadata",
-    "syntax", "shell_use",
+    "base_images", "users", "privileges", "secrets", "secret_files", "packages", "network", "downloads", "tls", "origins",
+    "layers", "metadata", "syntax", "shell_use",
 )  # fmt: skip
 
 
