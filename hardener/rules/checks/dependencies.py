@@ -239,7 +239,7 @@ def development_dependencies(stage: Stage, context: Context) -> Iterator[Match]:
                 found.append((use, "pipenv install --deploy"))
             elif name in ("pip", "uv") and _for_developers(use):
                 found.append((use, "a requirements file for production alone"))
-        if any(_builds(command) for command in instruction.script.commands):
+        if any(builds_javascript(command) for command in instruction.script.commands):
             return  # the build needs them here; a stage of its own for the build is another rule's advice
         if found and any("node_modules" in word.text for word in removals(instruction)):
             return
@@ -264,7 +264,7 @@ def _is_production(use: Use) -> bool:
     return any(use.environment(name) is not None for name in names)
 
 
-def _builds(command: Command) -> bool:
+def builds_javascript(command: Command) -> bool:
     """Whether a command compiles a JavaScript project."""
     if command.name in _BUILDERS:
         return True

@@ -11,7 +11,7 @@ from hardener.finding import Match
 from hardener.rules.checks import Check
 from hardener.rules.checks.builds import build_of, use_of
 from hardener.rules.checks.installs import Package, Use, is_local, value_span
-from hardener.rules.checks.managers import INSTALL, PROJECT
+from hardener.rules.checks.managers import INSTALL
 from hardener.rules.context import Context
 from hardener.sources.commands import Invocation
 from hardener.sources.shell import Word
@@ -161,10 +161,3 @@ def _has_wildcard(package: Package) -> bool:
     star = text.index("*")
     # foo=1.*, foo-1.2*, foo-*: the version may be open, the name may not.
     return package.static and "=" not in text[:star] and re.search(r"-\d[\w.:]*$", text[:star]) is None
-
-
-def is_project(use: Use) -> bool:
-    """Whether a use installs what a file of the project lists, and so belongs behind the copy of that file."""
-    if use.action == PROJECT:
-        return True
-    return use.manager.name in ("pip", "uv") and use.action == INSTALL and use.has("-r", "--requirement", "--requirements")
