@@ -217,8 +217,22 @@ OFFICIAL: Final = _AT_ROOT | frozenset(
 )  # fmt: skip
 
 
-def ended(reference: Reference, tag: str | None) -> Iterator[Ended]:
-    """Yield what of an image has reached its end of life: its own release, and the distribution that its tag names."""
+_KNOWN_ENDED: Final[dict[tuple[str, str | None], tuple[Ended, ...]]] = {}
+
+
+def ended(reference: Reference, tag: str | None) -> tuple[Ended, ...]:
+    """Return what of an image has reached its end of life: its own release, and the distribution that its tag names.
+
+    Remembered: the Dockerfiles of a tree repeat their bases.
+    """
+    key = (reference.name, tag)
+    found = _KNOWN_ENDED.get(key)
+    if found is None:
+        found = _KNOWN_ENDED[key] = tuple(_ended(reference, tag))
+    return found
+
+
+def _ended(reference: Reference, tag: str | None) -> Iterator[Ended]:
     name = reference.name
     key = _SAME_RELEASES.get(name, name)
     product = _RELEASES.get(key)

@@ -221,7 +221,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
     "NOMAD_SKIP_VERIFY": _TRUE,
     "CONSUL_HTTP_SSL_VERIFY": _FALSE,
 }
-_NAMES: Final = re.compile("|".join(_VARIABLES), re.IGNORECASE)
+_NAMES: Final = frozenset(name.upper() for name in _VARIABLES)
 _POWERSHELL_VARIABLE: Final = re.compile(r"\$env:(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|(\w+))", re.IGNORECASE)
 
 
@@ -229,18 +229,18 @@ def insecure_variable(instruction: Instruction, context: Context) -> Iterator[Ma
     """HD509: a variable that makes programs accept any certificate, or any checksum, in ENV, ARG, or a shell."""
     if instruction.name in ("ENV", "ARG"):
         for pair in instruction.pairs:
-            if pair.value is not None and _NAMES.fullmatch(pair.key.text):
+            if pair.value is not None and pair.key.text.upper() in _NAMES:
                 value = known(pair.value, instruction)
                 if value is not None and _is_off(pair.key.text, value):
                     yield Match(pair.span, {"name": pair.key.text, "value": value})
         return
     view = shell_view(instruction)
     script = instruction.script
-    if view is None or script is None or _NAMES.search(view.text) is None:
+    if view is None or script is None or "=" not in view.text:
         return
     for command in script.commands:
         for assignment in command.assignments:
-            if assignment.value.static and _is_off(assignment.name, assignment.value.text):
+            if assignment.name.upper() in _NAMES and assignment.value.static and _is_off(assignment.name, assignment.value.text):
                 yield Match(assignment.span, {"name": assignment.name, "value": assignment.value.text})
     if script.dialect == "powershell":
         for match in _POWERSHELL_VARIABLE.finditer(view.text):

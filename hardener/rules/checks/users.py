@@ -44,7 +44,7 @@ _STEPS_DOWN: Final = re.compile(
 # Platforms that choose the user themselves, whatever the image says.
 _PLATFORM_DECIDES: Final = re.compile(
     r"public\.ecr\.aws/lambda/.*|(?:public\.ecr\.aws/)?(?:amazon|awsguru)/aws-lambda-.*|mcr\.microsoft\.com/(?:vscode/)?devcontainers/.*|"
-    r"mcr\.microsoft\.com/windows/nanoserver.*"
+    r"mcr\.microsoft\.com/windows/nanoserver.*|[^:]*:.*nanoserver.*"
 )
 _STEP_DOWN_TOOLS: Final = frozenset({"gosu", "su-exec", "setpriv", "s6-setuidgid", "chpst", "setuidgid", "runuser", "setuser", "su"})
 _STEP_DOWN_TEXT: Final = re.compile(r"\b(?:gosu|su-exec|setpriv|s6-setuidgid|chpst|setuidgid|runuser|setuser|exec su)\b")
@@ -98,8 +98,8 @@ def root_stage(stage: Stage) -> Stage:
 
 def _image_text(stage: Stage) -> str | None:
     image = root_stage(stage).image
-    if not isinstance(image.name, str) or not (image.tag is None or isinstance(image.tag, str)):
-        return None
+    if not isinstance(image.name, str) or not (image.tag is None or isinstance(image.tag, str)) or "{" in image.raw.replace("${", ""):
+        return None  # a variable decides, or a template is still to be filled in
     return image.name if image.tag is None else f"{image.name}:{image.tag}"
 
 
@@ -148,16 +148,28 @@ def no_user(stage: Stage, context: Context) -> Iterator[Match]:
             yield Match(stage.image.span, {"what": f"{_called(stage)} has no USER and scratch sets none, so its program runs as uid 0"})
         return
     text = _image_text(stage)
-    if text is None or _NON_ROOT.fullmatch(text) or _PLATFORM_DECIDES.fullmatch(text):
+    if text is None or _sets_user(text):
         return
     if not starts and stage.name is not None and _ARTIFACT_STAGES.fullmatch(stage.name):
         return
     if steps_down(stage, context):
         return
-    user = "ContainerAdministrator" if is_windows(stage.origin) else "root"
+    user = "ContainerAdministrator" if is_windows(stage.origin) or "windowsservercore" in text else "root"
     # The official images that are not in the tables above leave root in force; of others only their configuration knows.
     unless = f" unless {text} sets another user" if "/" in text else ""
     yield Match(stage.image.span, {"what": f"{_called(stage)} never sets USER, so it runs as {user}{unless}"})
+
+
+_SETS_USER: Final[dict[str, bool]] = {}
+
+
+def _sets_user(image: str) -> bool:
+    """Whether an image is known to set a user, or to leave that to its platform; remembered, since trees repeat their bases."""
+    known_answer = _SETS_USER.get(image)
+    if known_answer is None:
+        found = _NON_ROOT.fullmatch(image) or _PLATFORM_DECIDES.fullmatch(image)
+        known_answer = _SETS_USER[image] = found is not None
+    return known_answer
 
 
 def _called(stage: Stage) -> str:
@@ -174,13 +186,17 @@ def root_user(stage: Stage, context: Context) -> Iterator[Match]:
     if found is not None and is_root(found.text) and not steps_down(stage, context):
         where = "" if found.instruction.stage is stage else f" (inherited through FROM {stage.image.raw})"
         related = () if found.instruction.stage is stage else ((stage.image.span, "the final stage inherits it here"),)
-        yield Match(found.span, {"user": found.text, "where": where}, related, anchors=(stage.image.span,))
+        yield Match(found.span, {"user": found.text, "power": _power(found.text), "where": where}, related, anchors=(stage.image.span,))
     triggers = [one.trigger for one in stage.instructions if one.trigger is not None and one.trigger.name == "USER" and one.trigger.words]
     if triggers:
         word = triggers[-1].words[0]
         text = partial(word, triggers[-1])
         if is_root(text):
-            yield Match(word.span, {"user": text, "where": " in every image built on this one"})
+            yield Match(word.span, {"user": text, "power": _power(text), "where": " in every image built on this one"})
+
+
+def _power(user: str) -> str:
+    return "an administrator" if user.partition(":")[0].strip().lower() in _WINDOWS_ADMINS else "root"
 
 
 def trusted_user(stage: Stage, context: Context) -> Iterator[Match]:
@@ -197,7 +213,7 @@ def named_user(stage: Stage, context: Context) -> Iterator[Match]:
     if found is None or is_root(found.text) is not False or is_windows(found.instruction):
         return
     name = found.text.partition(":")[0]
-    if not _NUMBER.fullmatch(name):
+    if name and name.lower() != "containeruser" and not _NUMBER.fullmatch(name):
         raw = found.instruction.words[0].raw
         end = raw.find(":")
         span = found.span if end < 0 or "$" in raw else found.instruction.words[0].view.span(0, end)
