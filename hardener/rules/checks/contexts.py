@@ -219,6 +219,10 @@ _COMPILERS: Final = names(
     "openjdk-8-jdk openjdk-11-jdk openjdk-17-jdk openjdk-21-jdk default-jdk openjdk8 openjdk11 openjdk17 openjdk21 alpine-sdk base-devel "
     "nodejs-dev ghc @development-tools"
 )
+_USES_COMPILER: Final = names(
+    "make cmake gcc g++ cc c++ clang ninja meson scons configure cargo go npm yarn pnpm pip pip3 pip2 python python3 poetry uv gem bundle "
+    "pecl phpize docker-php-ext-install rustc javac mvn gradle cabal stack"
+)
 _SYSTEM: Final = frozenset({"apt", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper"})
 _SCRIPTING: Final = frozenset({"npm", "yarn", "pnpm", "bun", "pip", "poetry", "pipenv", "bundle", "uv"})
 
@@ -229,8 +233,9 @@ def builds_in_final_stage(document: Dockerfile, context: Context) -> Iterator[Ma
     if final is None or is_development(final):
         return
     build = build_of(document)
-    copies_context = False
+    copies_context = is_used = False
     installs: Use | None = None
+    compiler: Match | None = None
     found = False
     for stage in reversed(list(final.lineage())):
         for instruction in stage.instructions:
@@ -245,11 +250,12 @@ def builds_in_final_stage(document: Dockerfile, context: Context) -> Iterator[Ma
                     found = True
                     yield place
             installs = installs or next((use for use in uses if is_project(use) and use.manager.name in _SCRIPTING), None)
-            if not found and ("CMD" in final.effective or "ENTRYPOINT" in final.effective):
-                place = _compiler(uses)
-                if place is not None:
-                    found = True
-                    yield place
+            is_used = is_used or any(command.name in _USES_COMPILER for command in instruction.script.commands)
+            compiler = compiler or _compiler(uses)
+    # Without a command to run, or with nothing to compile, the compilers are what the image is for.
+    if not found and compiler is not None and is_used and ("CMD" in final.effective or "ENTRYPOINT" in final.effective):
+        found = True
+        yield compiler
     if not found and installs is not None and copies_context and len(document.stages) == 1 and _carries_compilers(final):
         reason = f"{installs.manager.name} installs the dependencies in an image that carries compilers"
         yield Match(final.origin.keyword, {"what": reason}, related=((installs.head, "installed here"),))

@@ -18,8 +18,13 @@ from hardener.sources.instructions import Instruction, Word
 from hardener.sources.options import options
 from hardener.sources.shell import Command
 from hardener.sources.stages import Stage
+from hardener.sources.tools import names
 from hardener.text import Pattern
 
+_TARGETS: Final = names(
+    "update release binaries binary artifact artifacts export output out vendor package packages dist cross prod production staging deploy "
+    "runtime image all default debian alpine slim migrate migrations generate"
+)
 _SHORT: Final = 2  # commands in a RUN that may as well join the one before
 _MANY_LAYERS: Final = 30
 _TAR_ARCHIVE: Final = Pattern(r"[^/]+\.(?:tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz|zst|lzma|Z))$")
@@ -103,8 +108,13 @@ def unused_stage(document: Dockerfile, context: Context) -> Iterator[Match]:
     for stage in unused:
         if stage.name is None:
             yield Match(stage.image.span, {"stage": f"stage {stage.index}"})
-        elif len(named) == 1 and not is_development(stage) and stage.name_span is not None:
+        elif len(named) == 1 and not _is_target(stage) and stage.name_span is not None:
             yield Match(stage.name_span, {"stage": stage.name}, severity=Severity.INFO)
+
+
+def _is_target(stage: Stage) -> bool:
+    """Whether a stage is likely to be built by its name: it says so, or it only hands files out."""
+    return is_development(stage) or stage.image.is_scratch or not _TARGETS.isdisjoint(re.split(r"[^a-z0-9]+", stage.name or ""))
 
 
 def repeated_run(stage: Stage, context: Context) -> Iterator[Match]:

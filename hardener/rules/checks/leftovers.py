@@ -52,10 +52,13 @@ class _Cleanup:
         full = absolute(path, folder)
         if self.unknown or full is None:
             return True
+        name = basename(full)
         for text, where in self.words:
             pattern = absolute(text, where)
             if pattern is None or fnmatchcase(full, pattern):
                 return True
+            if full.startswith(_START) and basename(text) != "*" and fnmatchcase(name, basename(text)):
+                return True  # the base image's directory may be the one that is named here
             removed = pattern.removesuffix("/*")
             if full.startswith("/" if removed == "/" else f"{removed}/"):
                 return True
@@ -187,7 +190,7 @@ def removed_later(stage: Stage, context: Context) -> Iterator[Match]:
 
 
 def _note_copy(step: Step, brought: dict[str, Span]) -> None:
-    """Note where a COPY or ADD puts something large: a folder, an archive, a download."""
+    """Note where a COPY or ADD puts something large: a folder, an archive, a download. A name without a dot may be a folder."""
     instruction = step.instruction
     target = destination(step)
     if target is None or len(instruction.words) < 2 or instruction.heredocs:
@@ -198,13 +201,12 @@ def _note_copy(step: Step, brought: dict[str, Span]) -> None:
         if text is None:
             continue
         name = basename(text.rstrip("/"))
-        is_archive = _ARCHIVE.search(text) is not None
-        if is_archive or "://" in text or text.endswith("/") or text == ".":
-            _note(
-                absolute(name, target) if target.endswith("/") and name not in (".", "") and not text.endswith("/") else target,
-                span,
-                brought,
-            )
+        if _ARCHIVE.search(text) is not None or "://" in text:
+            _note(absolute(name, target) if target.endswith("/") else target, span, brought)
+        elif name.strip(".") == "" or "." not in name or text.endswith("/"):
+            _note(target, span, brought)
+            if target.endswith("/") and name.strip("."):
+                _note(absolute(name, target), span, brought)
 
 
 def _note(path: str | None, span: Span, brought: dict[str, Span]) -> None:
@@ -240,10 +242,7 @@ def ownership_changed_later(stage: Stage, context: Context) -> Iterator[Match]:
     for step in build.walk(stage):
         instruction = step.instruction
         if instruction.name in ("COPY", "ADD"):
-            target = destination(step)
-            if target is not None:
-                span = Span(instruction.words[0].span.start, instruction.words[-1].span.end)
-                _note(target, span, brought)
+            _note_copy(step, brought)
             continue
         script = instruction.script if instruction.name == "RUN" and brought else None
         if script is None:
