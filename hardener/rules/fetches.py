@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import Options, options, program
 from hardener.sources.shell import Command, Script, Word
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 FETCHERS: Final = frozenset(
     {"curl", "wget", "invoke-webrequest", "aria2c", "axel", "fetch", "http", "https", "lwp-request", "lwp-download"}
@@ -25,8 +25,11 @@ _TO_FILE: Final = {
     "http": ("-o", "--output"),
     "https": ("-o", "--output"),
 }
-_LOOPBACK: Final = re.compile(r"(?:[a-z+]+://)?(?:[^/@]*@)?(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?=[:/?#]|$)", re.IGNORECASE)
-_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
+_LOOPBACK: Final = Pattern(r"(?:[a-z+]+://)?(?:[^/@]*@)?(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?=[:/?#]|$)", re.IGNORECASE)
+_USER_INFO: Final = r"(?<=://)[^/@\s]*@"
+
+
+_LONG_PIPELINE: Final = 100
 
 
 class Fetch(NamedTuple):
@@ -43,6 +46,11 @@ def may_fetch(text: str) -> bool:
     return any(needle in text for needle in _NEEDLES)
 
 
+def upstream(command: Command) -> tuple[Command, ...]:
+    """Return what is piped into a command; nothing for absurdly long pipelines, where asking each member would cost the square."""
+    return () if len(command.pipeline.commands) > _LONG_PIPELINE else command.upstream
+
+
 def is_fetcher(command: Command) -> bool:
     """Whether a command downloads something."""
     return program(command) in FETCHERS
@@ -55,7 +63,7 @@ def is_loopback(url: str) -> bool:
 
 def shown(url: str) -> str:
     """Return a URL as messages may show it: without user and password, without its query, not too long."""
-    url = _USER_INFO.sub("", url).partition("?")[0]
+    url = re.sub(_USER_INFO, "", url).partition("?")[0]
     return url if len(url) <= 80 else f"{url[:77]}..."
 
 
@@ -113,12 +121,12 @@ INTERPRETERS: Final = SHELLS | _OTHER_INTERPRETERS
 _SOURCES: Final = frozenset({".", "source"})
 _STANDARD_INPUT: Final = frozenset({"-", "/dev/stdin", "/proc/self/fd/0", "/dev/fd/0"})
 _CODE_FLAGS: Final = frozenset({"-c", "-e", "-r", "-E", "--eval", "-pe", "-ne"})
-_CODE_OPTION: Final = re.compile(r"-[cemnpr]|-\w*[en]$|--(?:eval|print|run|version|help)|-[vV]$")
+_CODE_OPTION: Final = Pattern(r"-[cemnpr]|-\w*[en]$|--(?:eval|print|run|version|help)|-[vV]$")
 _EVALUATORS: Final = frozenset({"iex", "invoke-expression"})
-_FETCHES_IN_POWERSHELL: Final = re.compile(
+_FETCHES_IN_POWERSHELL: Final = Pattern(
     r"downloadstring|invoke-webrequest|\biwr\b|invoke-restmethod|\birm\b|\bcurl\b|\bwget\b|net\.webclient", re.IGNORECASE
 )
-_SCRIPT_BLOCK: Final = re.compile(r"\[scriptblock\]::create\(", re.IGNORECASE)
+_SCRIPT_BLOCK: Final = Pattern(r"\[scriptblock\]::create\(", re.IGNORECASE)
 # What runs code, and what fetches it, in one line of another language.
 _INLINE: Final = {
     "python": (("exec(",), ("urlopen", "requests.get", "httpx.get")),
@@ -198,10 +206,10 @@ def _run_of_output(command: Command) -> RemoteRun | None:
 
 def _evaluated(command: Command, word: Word) -> RemoteRun | None:
     """PowerShell's `iex`, fed through a pipe or with an expression that downloads."""
-    fetch = next((source for source in command.upstream if is_fetcher(source)), None)
+    fetch = next((source for source in upstream(command) if is_fetcher(source)), None)
     if fetch is not None:
         return RemoteRun(word, command.name, fetch, where(fetch))
-    text = " ".join(part.text for part in (*(word for source in command.upstream for word in source.words), *command.args))
+    text = " ".join(part.text for part in (*(word for source in upstream(command) for word in source.words), *command.args))
     if _FETCHES_IN_POWERSHELL.search(text):
         return RemoteRun(word, command.name, None, _address(text))
     return None
@@ -247,7 +255,7 @@ def _feeding(command: Command) -> Iterator[Command]:
     """Yield the commands whose output may reach a command's standard input, also through a shell that it stands in."""
     node: Command | None = command
     while node is not None:
-        yield from node.upstream
+        yield from upstream(node)
         if node.script.scope[-1:] in (("substitution",), ("process-substitution",)):
             return
         node = node.parent
@@ -280,9 +288,7 @@ _CHECKERS: Final = frozenset(
         *("get-authenticodesignature", "sigstore", "notation", "rekor-cli"),
     }
 )
-_CHECKING_TEXT: Final = re.compile(
-    r"hash_file|hashlib|--checksum|\bverify\b|--verify|\bdgst\b|--checksig|--show-keys|--fingerprint|sha\d+sum"
-)
+_CHECKING_TEXT: Final = Pattern(r"hash_file|hashlib|--checksum|\bverify\b|--verify|\bdgst\b|--checksig|--show-keys|--fingerprint|sha\d+sum")
 
 
 def is_check(command: Command) -> bool:

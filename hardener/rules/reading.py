@@ -2,12 +2,17 @@
 
 import posixpath
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from hardener.sources.expansion import HOLE, Known
 from hardener.sources.instructions import Instruction, Word
 from hardener.sources.shell import Command
-from hardener.sources.stages import expand
+from hardener.sources.stages import Stage, expand
 from hardener.text import View
+
+if TYPE_CHECKING:
+    from hardener.sources.dockerfile import Dockerfile
 
 
 def shell_view(instruction: Instruction) -> View | None:
@@ -39,6 +44,16 @@ def known(word: Word, instruction: Instruction) -> str | None:
     """Return the value of a word, or None when the file does not decide it."""
     text = partial(word, instruction)
     return None if HOLE in text else text
+
+
+def ships(stage: Stage) -> bool:
+    """Whether the layers of a stage are part of the final image."""
+    return stage.index in _shipping(stage.document)
+
+
+@lru_cache(maxsize=1)
+def _shipping(document: "Dockerfile") -> frozenset[int]:
+    return frozenset(stage.index for stage in document.stages[-1].lineage())
 
 
 def normal_path(path: str) -> str:

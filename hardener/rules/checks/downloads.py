@@ -1,9 +1,8 @@
 """Checks on downloads in RUN: what runs code from the network, and what keeps files that nothing has verified."""
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
@@ -20,16 +19,17 @@ from hardener.rules.fetches import (
     redirected_to,
     remote_runs,
     shown,
+    upstream,
     where,
 )
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options, program
 from hardener.sources.shell import Command, Word
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 _PROGRAM_FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
-_COPY_IN_PHP: Final = re.compile(r"""copy\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
-_RETRIEVE_IN_PYTHON: Final = re.compile(r"""urlretrieve\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
+_COPY_IN_PHP: Final = Pattern(r"""copy\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
+_RETRIEVE_IN_PYTHON: Final = Pattern(r"""urlretrieve\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
 
 
 def remote_script(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -45,22 +45,33 @@ def downloaded_script(instruction: Instruction, context: Context) -> Iterator[Ma
     script = instruction.script
     if script is None or not may_fetch(script.view.text):
         return
-    downloads: dict[str, tuple[Command, str]] = {}
-    reported: set[str] = set()
+    downloads: dict[str, _Download] = {}  # by base name
     for command in script.commands:
         if is_check(command):
             downloads.clear()
             continue
         ran = _runs(command)
         if ran is not None:
-            name = _same_file(ran.text, downloads)
-            if name is not None and name not in reported:
-                reported.add(name)
-                source, address = downloads[name]
+            download = downloads.get(_base(ran.text))
+            in_path = ran is command.name_word and script.dialect in ("sh", "bash")
+            if download is not None and _is_same(ran.text, download.path, in_path=in_path):
+                del downloads[_base(ran.text)]
+                source = download.source
                 severity = Severity.HIGH if is_fetcher(source) and is_unprotected(source) else None
-                yield Match(ran.span, {"file": ran.text, "where": address}, ((source.span, "it is downloaded here"),), severity=severity)
-        for name, address in _downloads(command):
-            downloads[name] = (command, address)
+                values = {"file": ran.text, "where": download.address}
+                yield Match(ran.span, values, ((source.span, "it is downloaded here"),), severity=severity)
+        for path, address in _downloads(command):
+            downloads[_base(path)] = _Download(path, address, command)
+
+
+class _Download(NamedTuple):
+    path: str
+    address: str
+    source: Command
+
+
+def _base(path: str) -> str:
+    return posixpath.basename(path.replace("\\", "/"))
 
 
 def _downloads(command: Command) -> Iterator[tuple[str, str]]:
@@ -71,7 +82,7 @@ def _downloads(command: Command) -> Iterator[tuple[str, str]]:
             address = where(command)
             yield from ((name, address) for name in fetch.files)
     elif command.name == "tee" or command.redirects:
-        source = next((source for source in command.upstream if is_fetcher(source)), None)
+        source = next((source for source in upstream(command) if is_fetcher(source)), None)
         if source is not None:
             names = (
                 (word.text for word in command.args if not word.text.startswith("-")) if command.name == "tee" else redirected_to(command)
@@ -80,7 +91,7 @@ def _downloads(command: Command) -> Iterator[tuple[str, str]]:
     elif command.name == "php" or command.name.startswith("python"):
         for word in command.args:
             for pattern in (_COPY_IN_PHP, _RETRIEVE_IN_PYTHON):
-                yield from ((name, shown(url)) for url, name in pattern.findall(word.text))
+                yield from ((match[2], shown(match[1])) for match in pattern.finditer(word.text))
 
 
 def _runs(command: Command) -> Word | None:
@@ -102,23 +113,11 @@ def _runs(command: Command) -> Word | None:
     return command.name_word
 
 
-def _same_file(ran: str, downloads: Mapping[str, object]) -> str | None:
-    """Return the download that a run names, `cd` and the search path taken into account as far as names alone allow."""
-    if ran in downloads:
-        return ran
-    base = posixpath.basename(ran.replace("\\", "/"))
-    for name in downloads:
-        folder, other = posixpath.split(name.replace("\\", "/"))
-        if other != base or not base:
-            continue
-        relative_run, relative_file = not ran.startswith("/"), not folder.startswith("/")
-        if ran == base:
-            # A bare word is looked for in PATH, except as the operand of an interpreter.
-            if folder in _PROGRAM_FOLDERS or relative_file:
-                return name
-        elif relative_run or relative_file:
-            return name
-    return None
+def _is_same(ran: str, path: str, *, in_path: bool) -> bool:
+    """Whether a run may mean a download of the same base name; `in_path`: a bare word is looked for in PATH, not here."""
+    if in_path and "/" not in ran:
+        return posixpath.dirname(path) in _PROGRAM_FOLDERS
+    return ran == path or not (ran.startswith("/") and path.startswith("/"))
 
 
 def unverified_download(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -138,7 +137,7 @@ def unverified_key(instruction: Instruction, context: Context) -> Iterator[Match
             yield Match(fetch.urls[0].span, {"where": shown(fetch.urls[0].text)})
 
 
-_KEY_FILE: Final = re.compile(r"/(?:keyrings|trusted\.gpg\.d|apk/keys|rpm-gpg)/|\.(?:gpg|asc)$|RPM-GPG-KEY")
+_KEY_FILE: Final = Pattern(r"/(?:keyrings|trusted\.gpg\.d|apk/keys|rpm-gpg)/|\.(?:gpg|asc)$|RPM-GPG-KEY")
 
 
 def _is_key(fetch: Fetch) -> bool:
@@ -157,7 +156,7 @@ def _written(command: Command) -> Iterator[str]:
 
 def _behind(command: Command) -> tuple[Command, ...]:
     """Return the commands that a command's output is piped into."""
-    members = command.pipeline.commands
+    members = command.pipeline.commands[:100]
     at = next((index for index, member in enumerate(members) if member is command), len(members))
     return tuple(inner for member in members[at + 1 :] for inner in member.inner)
 

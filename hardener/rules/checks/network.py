@@ -15,12 +15,12 @@ from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import HEREDOC_WORD, Instruction
 from hardener.sources.options import program
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 # --- ADD --------------------------------------------------------------------------------------------------------------------
 
-_URL: Final = re.compile(r"https?://", re.IGNORECASE)
-_ARCHIVE: Final = re.compile(r"\.(?:tar(?:\.\w+)?|t?gz|tb2|tbz2?|t?xz|tlz|lzma|bz2|t?zst|txz|Z|taz)$")
+_URL: Final = Pattern(r"https?://", re.IGNORECASE)
+_ARCHIVE: Final = Pattern(r"\.(?:tar(?:\.\w+)?|t?gz|tb2|tbz2?|t?xz|tlz|lzma|bz2|t?zst|txz|Z|taz)$")
 _ONLY_ADD: Final = ("checksum", "keep-git-dir", "unpack")
 
 
@@ -142,7 +142,7 @@ def curl_without_location(invocation: Invocation, context: Context) -> Iterator[
 
 # --- EXPOSE -----------------------------------------------------------------------------------------------------------------
 
-_PORT: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/\w+)?")
+_PORT: Final = Pattern(r"(\d{1,5})(?:-(\d{1,5}))?(?:/\w+)?")
 _LOGIN_PORTS: Final = {
     21: "FTP",
     22: "SSH",

@@ -14,12 +14,12 @@ from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options
 from hardener.sources.shell import Command, Word
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 # --- keys -------------------------------------------------------------------------------------------------------------------
 
-_FINGERPRINT: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{40}")
-_SHORT_ID: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{8}")
+_FINGERPRINT: Final = Pattern(r"(?:0x)?[0-9A-Fa-f]{40}")
+_SHORT_ID: Final = Pattern(r"(?:0x)?[0-9A-Fa-f]{8}")
 
 
 def apt_key(invocation: Invocation, context: Context) -> Iterator[Match]:
@@ -78,14 +78,14 @@ _SOURCE_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SOURCE_PROGRAMS: Final = frozenset({*_SOURCE_FLAGS, *_SOURCE_COMMANDS})
 _SIGNED: Final = frozenset({"dnf", "yum", "yum-config-manager", "rpm"})
-_SOURCE_VARIABLES: Final = re.compile(
+_SOURCE_VARIABLES: Final = Pattern(
     r"PIP_(?:EXTRA_)?INDEX_URL|PIP_FIND_LINKS|UV_(?:EXTRA_|DEFAULT_)?INDEX(?:_URL)?|NPM_CONFIG_REGISTRY|YARN_(?:NPM_REGISTRY_SERVER|REGISTRY)|"
     r"GOPROXY|BUNDLE_MIRROR\w*|GEM_SOURCE|CONDA_CHANNELS|NUGET_SOURCE",
     re.IGNORECASE,
 )
-_APT_SOURCE: Final = re.compile(r"(?m)\bdeb(?:-src)?[ \t]+(?:\[[^\]\n]*\][ \t]+)?(http://[^\s\"']+)")
-_OFFICIAL_APT: Final = re.compile(r"http://(?:[\w.-]+\.)?(?:debian\.org|ubuntu\.com|raspbian\.org|kali\.org)(?:[:/]|$)")
-_PLAIN_URL: Final = re.compile(r"http://[^\s,|\"']+")
+_APT_SOURCE: Final = Pattern(r"(?m)\bdeb(?:-src)?[ \t]+(?:\[[^\]\n]*\][ \t]+)?(http://[^\s\"']+)")
+_OFFICIAL_APT: Final = Pattern(r"http://(?:[\w.-]+\.)?(?:debian\.org|ubuntu\.com|raspbian\.org|kali\.org)(?:[:/]|$)")
+_PLAIN_URL: Final = Pattern(r"http://[^\s,|\"']+")
 
 
 def plain_http_source(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -133,13 +133,13 @@ def _texts(instruction: Instruction) -> Iterator[View]:
 # --- git --------------------------------------------------------------------------------------------------------------------
 
 # Source: BuildKit's util/gitutil and dfgitutil.
-_GIT_SOURCE: Final = re.compile(
+_GIT_SOURCE: Final = Pattern(
     r"(?:git@[\w.-]+:|ssh://|git://)\S+|https?://[^\s#?]+\.git(?:[#?]\S*)?|(?:github|gitlab)\.com/[^\s/]+/[^\s/]+(?:#\S*)?"
 )
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,64}")
-_PINNED_QUERY: Final = re.compile(r"[?&](?:checksum|commit)=[0-9a-f]{7,}")
-_REMOTE: Final = re.compile(r"(?:[a-z+]+://|[\w.-]+@[\w.-]+:)")
+_COMMIT: Final = Pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ABBREVIATED: Final = Pattern(r"[0-9a-f]{7,64}")
+_PINNED_QUERY: Final = Pattern(r"[?&](?:checksum|commit)=[0-9a-f]{7,}")
+_REMOTE: Final = Pattern(r"(?:[a-z+]+://|[\w.-]+@[\w.-]+:)")
 _GIT: Final = frozenset({"git"})
 
 

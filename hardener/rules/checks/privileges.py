@@ -6,14 +6,16 @@ from typing import Final, NamedTuple
 
 from hardener.finding import Match
 from hardener.rules.checks import Check
+from hardener.rules.checks.users import root_stage
 from hardener.rules.context import Context
+from hardener.rules.fetches import upstream
 from hardener.rules.reading import commands_of, known, normal_path, partial, shell_view
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import Flag, options
 from hardener.sources.programs import base_name
 from hardener.sources.shell import Command, Word
 from hardener.sources.stages import Stage, stage_named
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 # --- modes ------------------------------------------------------------------------------------------------------------------
 
@@ -34,11 +36,11 @@ class ModeUse(NamedTuple):
     targets: tuple[str, ...]
 
 
-_OCTAL: Final = re.compile(r"[=+]?0*([0-7]{1,5})")
-_CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
-_ACTION: Final = re.compile(r"([-+=])([rwxXstugo]*)")
+_OCTAL: Final = Pattern(r"[=+]?0*([0-7]{1,5})")
+_CLAUSE: Final = Pattern(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
+_ACTION: Final = Pattern(r"([-+=])([rwxXstugo]*)")
 _MODE_TOOLS: Final = frozenset({"chmod", "mkdir", "install"})
-_BINARY_FOLDER: Final = re.compile(r"/s?bin/|/libexec/")
+_BINARY_FOLDER: Final = Pattern(r"/s?bin/|/libexec/")
 
 
 def read_mode(text: str) -> Mode | None:
@@ -56,7 +58,8 @@ def read_mode(text: str) -> Mode | None:
         if match is None:
             return None
         who = match[1]
-        for operator, bits in _ACTION.findall(match[2]):
+        for action in _ACTION.finditer(match[2]):
+            operator, bits = action.groups()
             on = operator != "-"
             if "o" in who or "a" in who:
                 writable = on if "w" in bits else writable and operator != "="
@@ -113,7 +116,7 @@ def setuid_bit(instruction: Instruction, context: Context) -> Iterator[Match]:
 # --- sudo -------------------------------------------------------------------------------------------------------------------
 
 _RAISERS: Final = frozenset({"sudo", "doas"})
-_NOPASSWD: Final = re.compile(r"\bNOPASSWD\b")
+_NOPASSWD: Final = Pattern(r"\bNOPASSWD\b")
 
 
 def sudo(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -146,9 +149,9 @@ def passwordless_sudo(instruction: Instruction, context: Context) -> Iterator[Ma
 
 _PRINTERS: Final = frozenset({"echo", "printf", "print"})
 _PASSWORD_TOOLS: Final = frozenset({"chpasswd", "passwd", "useradd", "usermod"})
-_ENTRY: Final = re.compile(r"([A-Za-z_][\w.-]*):([^\s:\\]+)")
-_LOCKED: Final = re.compile(r"[!*x]+|locked")
-_VARIABLE: Final = re.compile(r"[$`]|^<.*>$|^\{\{|%s")
+_ENTRY: Final = Pattern(r"(?<![\w.-])([A-Za-z_][\w.-]*):([^\s:\\]+)")
+_LOCKED: Final = Pattern(r"[!*x]+|locked")
+_VARIABLE: Final = Pattern(r"[$`]|^<.*>$|^\{\{|%s")
 
 
 def account_password(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -190,7 +193,7 @@ def _piped_entries(command: Command) -> Iterator[Match]:
 
 def _printed(command: Command) -> Iterator[Word]:
     """Yield the words that echo and printf send to a command's standard input, and those of a here-string."""
-    for source in command.upstream:
+    for source in upstream(command):
         if source.name in _PRINTERS:
             yield from (word for word in source.args if not word.text.startswith("-"))
     for redirect in command.redirects:
@@ -212,7 +215,7 @@ def _passwd(command: Command) -> Iterator[Match]:
 
 # --- sockets and directories of the host ------------------------------------------------------------------------------------
 
-_SOCKET: Final = re.compile(r"(?:^|/)(?:docker|containerd|crio|cri-dockerd|dockershim|podman|buildkitd)\.sock(?:$|[:/])")
+_SOCKET: Final = Pattern(r"(?:^|/)(?:docker|containerd|crio|cri-dockerd|dockershim|podman|buildkitd)\.sock(?:$|[:/])")
 _HOST_TREES: Final = ("/proc", "/sys", "/dev", "/boot")
 _SYSTEM_FOLDERS: Final = frozenset(
     {"/", "/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr", "/usr/bin", "/usr/lib", "/usr/local/bin", "/usr/sbin", "/var", "/lib/modules"}
@@ -252,13 +255,14 @@ def system_workdir(instruction: Instruction, context: Context) -> Iterator[Match
 
 
 def whole_file_system(instruction: Instruction, context: Context) -> Iterator[Match]:
-    """HD222: `COPY --from=stage / /`. What an image from elsewhere holds at its root is not known: it may be one program."""
+    """HD222: `COPY --from=stage / /`. An image from elsewhere may hold one program."""
     words = instruction.words
     stage = instruction.flag("from")
     if stage is None or len(words) != 2 or instruction.flag("exclude") is not None:
         return
-    if stage_named(instruction.document, stage.value or "", instruction.stage) is None:
-        return
+    other = stage_named(instruction.document, stage.value or "", instruction.stage)
+    if other is None or not other.instructions or root_stage(other).image.is_scratch:
+        return  # an image from elsewhere under another name, or what was put together on purpose
     source, target = (known(word, instruction) for word in words)
     if source is not None and target is not None and normal_path(source) in ("/", ".", "./", "/*") and normal_path(target) == "/":
         yield Match(Span(words[0].span.start, words[1].span.end), {"stage": stage.value or "the other stage"})

@@ -7,26 +7,26 @@ from typing import Final
 
 from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
-from hardener.rules.checks.secrets import secrets_in
+from hardener.rules.checks.secrets import holds_secret
 from hardener.rules.context import Context
-from hardener.rules.fetches import redirected_to
-from hardener.rules.reading import commands_of, partial, shell_view
+from hardener.rules.fetches import redirected_to, upstream
+from hardener.rules.reading import commands_of, partial, shell_view, ships
 from hardener.rules.secrets.names import is_secret_name
 from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import HEREDOC_WORD, Instruction
 from hardener.sources.options import options
 from hardener.sources.shell import Command
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 # --- names ------------------------------------------------------------------------------------------------------------------
 
-_PRIVATE_KEY: Final = re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|.*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)", re.IGNORECASE)
-_PUBLIC: Final = re.compile(
+_PRIVATE_KEY: Final = Pattern(r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|.*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)", re.IGNORECASE)
+_PUBLIC: Final = Pattern(
     r"(?:^|[-_.])(?:ca|cacert|certs?|certificates?|chain|fullchain|bundle|pub|public|root|trust|truststore|sign|signing|gpg|apt|repo|archive"
     r"|release|debian|ubuntu|dhparams?|dh)(?:[-_.\d]|$)",
     re.IGNORECASE,
 )
-_CREDENTIALS: Final = re.compile(
+_CREDENTIALS: Final = Pattern(
     r"""(?xi)
       \.npmrc | \.netrc | _netrc | \.pypirc | \.dockercfg | \.dockerconfigjson | \.git-credentials | \.pgpass | \.my\.cnf | \.htpasswd
     | \.vault-token | \.s3cfg | \.boto | credentials\.(?:json|ya?ml|csv|ini) | client_secrets?[\w.-]*\.json
@@ -35,18 +35,18 @@ _CREDENTIALS: Final = re.compile(
     | [\w.-]+\.ovpn
     """
 )
-_FOLDERS: Final = re.compile(r"(?:^|/)(\.ssh|\.aws|\.gnupg|\.kube|\.azure|\.config/gcloud|\.docker/config\.json|\.docker/?$)(?:/|$)")
+_FOLDERS: Final = Pattern(r"(?:^|/)(\.ssh|\.aws|\.gnupg|\.kube|\.azure|\.config/gcloud|\.docker/config\.json|\.docker/?$)(?:/|$)")
 _FOLDER_ENDS: Final = ("/", ".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker", ".config/gcloud")
-_HARMLESS_IN_FOLDERS: Final = re.compile(r"(?:known_hosts|authorized_keys|[\w.-]+\.pub|\.ssh/config|\.aws/config|\.docker/cli-plugins\S*)$")
-_ENVIRONMENT: Final = re.compile(r"\.env(?:\.[\w.-]+|\*)?|[\w-]+\.env", re.IGNORECASE)
-_EXAMPLE: Final = re.compile(r"example|sample|template|dist\b|default|schema|\btpl\b|\.tmpl", re.IGNORECASE)
-_GIT_FOLDER: Final = re.compile(r"(?:^|/)\.git/?$")
+_HARMLESS_IN_FOLDERS: Final = Pattern(r"(?:known_hosts|authorized_keys|[\w.-]+\.pub|\.ssh/config|\.aws/config|\.docker/cli-plugins\S*)$")
+_ENVIRONMENT: Final = Pattern(r"\.env(?:\.[\w.-]+|\*)?|[\w-]+\.env", re.IGNORECASE)
+_EXAMPLE: Final = Pattern(r"example|sample|template|dist\b|default|schema|\btpl\b|\.tmpl", re.IGNORECASE)
+_GIT_FOLDER: Final = Pattern(r"(?:^|/)\.git/?$")
 
 
 def _kind(path: str) -> str:
     """Return what kind of secret a path names, or an empty string."""
     name = posixpath.basename(path.rstrip("/"))
-    if _EXAMPLE.search(name):
+    if len(name) > 255 or _EXAMPLE.search(name):
         return ""
     folder = _FOLDERS.search(path)
     if folder is not None and not _HARMLESS_IN_FOLDERS.search(path):
@@ -81,7 +81,7 @@ def _speaks_against(kind: str, text: str | None) -> bool:
 def copied_secret(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD309: COPY or ADD brings a file whose name says that it holds credentials."""
     words = instruction.words
-    severity = None if _ships(instruction) else Severity.MEDIUM
+    severity = None if _in_image(instruction) else Severity.MEDIUM
     found = False
     for word in words[:-1]:
         path = partial(word, instruction)
@@ -111,9 +111,8 @@ def _beside(instruction: Instruction, path: str, context: Context) -> str | None
     return context.neighbour(posixpath.normpath(path.lstrip("/")))
 
 
-def _ships(instruction: Instruction) -> bool:
-    stage = instruction.stage
-    return stage is not None and any(stage is ancestor for ancestor in stage.document.stages[-1].lineage())
+def _in_image(instruction: Instruction) -> bool:
+    return instruction.stage is not None and ships(instruction.stage)
 
 
 def copied_git(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -121,19 +120,19 @@ def copied_git(instruction: Instruction, context: Context) -> Iterator[Match]:
     for word in instruction.words[:-1]:
         path = partial(word, instruction)
         if _GIT_FOLDER.search(path) and "://" not in path and not path.startswith("git@"):
-            yield Match(word.span, {"path": path}, severity=None if _ships(instruction) else Severity.LOW)
+            yield Match(word.span, {"path": path}, severity=None if _in_image(instruction) else Severity.LOW)
 
 
 # --- written ----------------------------------------------------------------------------------------------------------------
 
-_WRITTEN: Final = re.compile(
+_WRITTEN: Final = Pattern(
     r"(?:^|/)(?:\.npmrc|\.netrc|_netrc|\.pypirc|\.git-credentials|\.dockercfg|\.docker/config\.json|\.aws/credentials|\.pgpass|\.my\.cnf|"
     r"auth\.json|\.yarnrc\.yml|\.ssh/id_\w+|id_rsa|id_ed25519|\.kube/config|kubeconfig|\.gem/credentials|\.cargo/credentials(?:\.toml)?|"
     r"\.vault-token|pip\.conf|settings\.xml|nuget\.config)$",
     re.IGNORECASE,
 )
-_CREDENTIAL_TEXT: Final = re.compile(
-    r"_auth|authtoken|npmauth|\btoken\b|_token\b|passw|\blogin\b|secret|private key|credential|\bkey\b|_key\b|://[^/\s]*[$:][^/\s]*@",
+_CREDENTIAL_TEXT: Final = Pattern(
+    r"_auth|authtoken|npmauth|\btoken\b|_token\b|passw|\blogin\b|secret|private key|credential|\bkey\b|_key\b|://[^/\s]{0,200}[$:][^/\s]{0,200}@",
     re.IGNORECASE,
 )
 _SECRETS_FOLDER: Final = "/run/secrets/"
@@ -149,14 +148,18 @@ def written_credentials(instruction: Instruction, context: Context) -> Iterator[
         if _WRITTEN.search(target):
             for heredoc in instruction.heredocs:
                 text = heredoc.body.text
-                if heredoc.expand and "$" in text and _CREDENTIAL_TEXT.search(text) and not any(secrets_in(heredoc.body)):
+                if (
+                    heredoc.expand
+                    and "$" in text
+                    and _CREDENTIAL_TEXT.search(text)
+                    and not holds_secret(heredoc.body, Span(heredoc.body.offset(0), heredoc.body.end))
+                ):
                     yield Match(instruction.words[-1].span, {"path": target})
         return
     view, script = shell_view(instruction), instruction.script
     if view is None or script is None or (">" not in view.text and "tee" not in view.text):
         return
     gone = _removed(instruction)
-    literal = None
     for command in script.commands:
         for path, span in _targets(command):
             name = posixpath.basename(path)
@@ -165,10 +168,7 @@ def written_credentials(instruction: Instruction, context: Context) -> Iterator[
             text = _content(command)
             if _SECRETS_FOLDER in text or not _CREDENTIAL_TEXT.search(text):
                 continue
-            if literal is None:
-                literal = [place for _, place in secrets_in(view)]
-            whole = _whole(command)
-            if not any(whole.start <= place.start and place.end <= whole.end for place in literal):
+            if not holds_secret(view, _whole(command)):
                 gone.add(name)  # one finding a file
                 yield Match(span, {"path": path})
 
@@ -185,8 +185,8 @@ def _targets(command: Command) -> Iterator[tuple[str, Span]]:
 
 def _content(command: Command) -> str:
     """Return the text that may end up in the file: the words of what is printed, and heredoc bodies."""
-    parts = [word.text for source in (*command.upstream, command) for word in source.args]
-    parts += [redirect.body.text for source in (*command.upstream, command) for redirect in source.redirects if redirect.body is not None]
+    parts = [word.text for source in (*upstream(command), command) for word in source.args]
+    parts += [redirect.body.text for source in (*upstream(command), command) for redirect in source.redirects if redirect.body is not None]
     return " ".join(parts)
 
 
@@ -240,7 +240,7 @@ def _kept(command: Command, places: list[str]) -> Iterator[tuple[str, Span]]:
             source = posixpath.basename(operands[0].text)
             yield (posixpath.join(target.text, source) if target.text.endswith(("/", ".")) else target.text), target.span
     elif command.redirects or command.name == "tee":
-        for reader in (*command.upstream, command):
+        for reader in (*upstream(command), command):
             if reader.name not in _READERS:
                 continue
             named = [word.text for word in reader.args]

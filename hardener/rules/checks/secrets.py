@@ -1,6 +1,7 @@
 """Checks on credentials that stand in a Dockerfile, judged by value, and on build arguments that carry them."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
@@ -9,7 +10,7 @@ from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
-from hardener.rules.reading import commands_of, shell_view
+from hardener.rules.reading import commands_of, shell_view, ships
 from hardener.rules.secrets import Secret
 from hardener.rules.secrets.names import Likeness, is_secret_name
 from hardener.rules.variables import uses
@@ -18,7 +19,7 @@ from hardener.sources.instructions import Word as InstructionWord
 from hardener.sources.options import options
 from hardener.sources.shell import Command
 from hardener.sources.stages import Stage
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 _WITH_COMMAND: Final = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _BY_NAME: Final = frozenset({"password", "weak-password", "secret", "random-value"})  # no format: the name or the place says it
@@ -35,8 +36,8 @@ def _scan(text: str) -> tuple[Secret, ...]:
 
 
 # What follows `password=` in the left half of `sed s/password=.*/password=x/` is a pattern; the right half is the value.
-_PATTERN: Final = re.compile(r"(?:\.[*+]|\[\^|\\[(wS]|\$/)[^/]*/?")
-_SED_END: Final = re.compile(r"/[gIip]*$")
+_PATTERN: Final = Pattern(r"(?:\.[*+]|\[\^|\\[(wS]|\$/)[^/]*/?")
+_SED_END: Final = r"/[gIip]*$"
 
 
 def secrets_in(view: View) -> Iterator[tuple[Secret, Span]]:
@@ -47,10 +48,22 @@ def secrets_in(view: View) -> Iterator[tuple[Secret, Span]]:
             yield secret, view.span(secret.start, secret.end)
             continue
         start = secret.start if pattern[0].startswith("$/") else pattern.end()
-        for inner in _scan(_SED_END.sub("", view.text[start : secret.end])):
+        for inner in _scan(re.sub(_SED_END, "", view.text[start : secret.end])):
             moved = inner._replace(start=start + inner.start, end=start + inner.end)
             if not _PATTERN.match(view.text, moved.start, moved.end):
                 yield moved, view.span(moved.start, moved.end)
+
+
+def holds_secret(view: View, span: Span) -> bool:
+    """Whether a secret begins within a range of the file."""
+    starts = _starts(view)
+    at = bisect_left(starts, span.start)
+    return at < len(starts) and starts[at] < span.end
+
+
+@lru_cache(maxsize=1)
+def _starts(view: View) -> tuple[int, ...]:
+    return tuple(span.start for _, span in secrets_in(view))
 
 
 def _redacted(text: str) -> str:
@@ -99,7 +112,7 @@ def secret_name(subject: PairSubject, context: Context) -> Iterator[Match]:
     """HD302: an ARG is there to carry a secret, or an ENV or LABEL keeps one that is passed in."""
     pair, instruction = subject.pair, subject.instruction
     if pair.value is None:
-        if instruction.name == "ARG" and is_secret_name(pair.key.text) >= Likeness.SECRET:
+        if instruction.name == "ARG" and pair.key.text.isidentifier() and is_secret_name(pair.key.text) >= Likeness.SECRET:
             yield Match(pair.key.span, {"what": f"the build argument {pair.key.text} is meant to carry a secret"})
         return
     if instruction.name == "ARG" or "$" not in pair.value.raw or instruction.stage is None:
@@ -114,15 +127,15 @@ def secret_name(subject: PairSubject, context: Context) -> Iterator[Match]:
 def _is_argument(stage: Stage, name: str, index: int) -> bool:
     """Whether a variable is an ARG, and no ENV, of a stage at an instruction."""
     variables = stage.variables
-    declared, *_ = variables.args.get(name, ([], []))
-    replaced, *_ = variables.envs.get(name, ([], []))
-    return any(at < index for at in declared) and not any(at < index for at in replaced)
+    declared = variables.args.get(name)
+    replaced = variables.envs.get(name)
+    return declared is not None and declared[0][0] < index and (replaced is None or replaced[0][0] >= index)
 
 
 def used_secret_argument(stage: Stage, context: Context) -> Iterator[Match]:
     """HD303: a secret build argument is used in a RUN or ADD; reported once for each argument of a stage."""
     arguments: dict[str, Span] = {}
-    severity = None if _ships(stage) else Severity.MEDIUM
+    severity = None if ships(stage) else Severity.MEDIUM
     for instruction in stage.instructions:
         if instruction.name == "ARG":
             for pair in instruction.pairs:
@@ -145,12 +158,6 @@ def _assigned_in(instruction: Instruction) -> frozenset[str]:
     if script is None:
         return frozenset()
     return frozenset(assignment.name for command in script.commands for assignment in command.assignments)
-
-
-def _ships(stage: Stage) -> bool:
-    """Whether the layers of a stage are part of the final image."""
-    stages = stage.document.stages
-    return any(stage is ancestor for ancestor in stages[-1].lineage())
 
 
 # --- commands and files -----------------------------------------------------------------------------------------------------
@@ -182,7 +189,7 @@ def password_in_command(instruction: Instruction, context: Context) -> Iterator[
                 yield _match(secret, span, view.text[secret.start : secret.end], instruction=instruction.name)
 
 
-_VARIABLE_USER_INFO: Final = re.compile(r"://([^/@\s$`]{0,100}(?:\$\([^)]{0,200}\)|\$\{?\w{1,100}\}?|`[^`]{0,200}`)[^/@\s]{0,100})@")
+_VARIABLE_USER_INFO: Final = Pattern(r"://([^/@\s$`]{0,100}(?:\$\([^)]{0,200}\)|\$\{?\w{1,100}\}?|`[^`]{0,200}`)[^/@\s]{0,100})@")
 _GIT: Final = frozenset({"git"})
 _STORES_THE_URL: Final = frozenset({"clone", "remote add", "remote set-url", "submodule add"})
 
@@ -208,7 +215,7 @@ def url_password(instruction: Instruction, context: Context) -> Iterator[Match]:
                 for word in options(command).operands:
                     match = _VARIABLE_USER_INFO.search(word.text)
                     if match is not None:
-                        values = {"title": "a password or token", "shown": match[1], "how": "is written into .git/config with the URL"}
+                        values = {"title": "a password or token", "shown": "from a variable", "how": "is written into .git/config with the URL"}
                         yield Match(word.part(*match.span(1)), values, severity=Severity.MEDIUM)
 
 
@@ -286,13 +293,9 @@ def _stores(command: Command) -> Span | None:
 
 
 def _tells_itself(instruction: Instruction, command: Command) -> bool:
-    """Whether HD304 or HD308 already report a literal of this command, or it comes with a secret's file."""
-    whole = command.span
+    """Whether HD304 or HD308 already report a literal of this command."""
     view = shell_view(instruction)
-    return view is not None and any(whole.start <= span.start and span.end <= whole.end for _, span in secrets_in(view))
-
-
-# --- literals that only the program's options tell ---------------------------------------------------------------------------
+    return view is not None and holds_secret(view, command.span)
 
 
 CHECKS: Final[Mapping[str, Check]] = {

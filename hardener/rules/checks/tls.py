@@ -12,7 +12,7 @@ from hardener.rules.reading import commands_of, known, shell_view
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options, program
 from hardener.sources.shell import Command
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 _OFF: Final = frozenset({"0", "false", "no", "off", "none", "n", "f"})
 
@@ -57,21 +57,22 @@ _BOOLEANS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Settings in the arguments, joined by single blanks.
 _SETTINGS: Final[Mapping[str, str]] = {
-    "git": r"\bconfig (?:\S+ )*(http\.(?:\S+\.)?sslverify ['\"]?(?:false|0|no|off)\b)|(-c http\.(?:\S+\.)?sslverify=(?:false|0|no|off)\b)",
+    "git": r"\bconfig (?:\S+ ){0,6}(http\.(?:\S{1,200}\.)?sslverify ['\"]?(?:false|0|no|off)\b)"
+    r"|(-c http\.(?:\S{1,200}\.)?sslverify=(?:false|0|no|off)\b)",
     "npm": r"\bset (?:npm_config_)?strict-ssl[= ](?:false|0|no)\b",
     "pnpm": r"\bset strict-ssl[= ](?:false|0|no)\b",
     "yarn": r"\bset (?:strict-ssl|enablestrictssl)[= ](?:false|0|no)\b",
-    "pip": r"\bset \S*trusted-host \S+",
+    "pip": r"\bset \S{0,100}trusted-host \S+",
     "conda": r"\bssl_verify (?:false|no|off|0)\b",
     "composer": r"\b(?:disable-tls true|secure-http false)\b",
-    "poetry": r"\bcertificates\.\S+\.cert false\b",
+    "poetry": r"\bcertificates\.\S{1,100}\.cert false\b",
     "bundle": r"\bssl_verify_mode (?:0|none|verify_none)\b",
     "apt-get": r"\bacquire::https?::(?:\S+::)?verify-(?:peer|host)[= ]['\"]?(?:false|0|no|off)\b",
     "apt": r"\bacquire::https?::(?:\S+::)?verify-(?:peer|host)[= ]['\"]?(?:false|0|no|off)\b",
-    "dnf": r"[^ ]*\bsslverify=(?:false|0|no)\b",
-    "yum": r"[^ ]*\bsslverify=(?:false|0|no)\b",
-    "microdnf": r"[^ ]*\bsslverify=(?:false|0|no)\b",
-    "yum-config-manager": r"[^ ]*\bsslverify=(?:false|0|no)\b",
+    "dnf": r"(?:^|(?<= ))[^ ]*\bsslverify=(?:false|0|no)\b",
+    "yum": r"(?:^|(?<= ))[^ ]*\bsslverify=(?:false|0|no)\b",
+    "microdnf": r"(?:^|(?<= ))[^ ]*\bsslverify=(?:false|0|no)\b",
+    "yum-config-manager": r"(?:^|(?<= ))[^ ]*\bsslverify=(?:false|0|no)\b",
     "mvn": r"-dmaven\.wagon\.http\.ssl\.(?:insecure|allowall)=true\b",
     "lftp": r"ssl:verify-certificate (?:no|false|off)\b",
 }
@@ -134,7 +135,7 @@ def insecure_download(instruction: Instruction, context: Context) -> Iterator[Ma
 
 # --- programs that install --------------------------------------------------------------------------------------------------
 
-_CONFIGURATION: Final = re.compile(
+_CONFIGURATION: Final = Pattern(
     r"""(?xi)
       acquire::https?::(?:[\w.-]+::)?verify-(?:peer|host)\s+["']?(?:false|0|no|off)["']?   # apt.conf
     | (?:(?<![\w-])|(?<=\\n))strict-ssl\s*=\s*false\b                                                   # .npmrc
@@ -150,20 +151,37 @@ _CONFIGURATION_WORDS: Final = ("verify", "strict-ssl", "trusted-host", "insecure
 
 def insecure_installs(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD508: a package manager or daemon is told to accept any certificate, by an option or by a configuration file."""
-    seen: list[Span] = []
+    told: list[Span] = []
     if instruction.name not in ("COPY", "ADD"):
         for command in commands_of(instruction, _INSTALLERS):
             for span in _switched_off(command):
-                seen.append(span)
+                told.append(span)
                 yield Match(span, {"program": program(command)})
     for view in _written_text(instruction):
         lowered = view.text.lower()
-        if not any(word in lowered for word in _CONFIGURATION_WORDS):
-            continue
-        for match in _CONFIGURATION.finditer(view.text):
-            span = view.span(*match.span())
-            if not any(other.start < span.end and span.start < other.end for other in seen) and not _in_a_command(instruction, span):
+        if any(word in lowered for word in _CONFIGURATION_WORDS):
+            places = (view.span(*match.span()) for match in _CONFIGURATION.finditer(view.text))
+            for span in _outside(places, sorted([*told, *_readers(instruction)])):
                 yield Match(span, {"program": "a configuration file"})
+
+
+def _readers(instruction: Instruction) -> Iterator[Span]:
+    """Yield the commands whose arguments `_switched_off` reads itself, or that only look for the text."""
+    script = instruction.script
+    for command in () if script is None else script.commands:
+        if (program(command) in _SETTINGS or command.name in ("grep", "test", "[")) and not command.scripts:
+            yield command.span
+
+
+def _outside(places: Iterator[Span], ranges: list[Span]) -> Iterator[Span]:
+    """Yield the places that no range touches; both are sorted by their start."""
+    at = end = 0
+    for place in places:
+        while at < len(ranges) and ranges[at].start < place.end:
+            end = max(end, ranges[at].end)
+            at += 1
+        if end <= place.start:
+            yield place
 
 
 def _written_text(instruction: Instruction) -> Iterator[View]:
@@ -174,18 +192,6 @@ def _written_text(instruction: Instruction) -> Iterator[View]:
         view = shell_view(instruction)
         if view is not None:
             yield view
-
-
-def _in_a_command(instruction: Instruction, span: Span) -> bool:
-    """Whether a place lies in the arguments of a program that _switched_off reads itself, or that only looks for the text."""
-    script = instruction.script
-    if script is None:
-        return False
-    for command in script.commands:
-        whole = command.span
-        if whole.start <= span.start and span.end <= whole.end and not command.scripts:
-            return program(command) in _SETTINGS or command.name in ("grep", "test", "[")
-    return False
 
 
 # --- variables --------------------------------------------------------------------------------------------------------------
@@ -222,7 +228,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
     "CONSUL_HTTP_SSL_VERIFY": _FALSE,
 }
 _NAMES: Final = frozenset(name.upper() for name in _VARIABLES)
-_POWERSHELL_VARIABLE: Final = re.compile(r"\$env:(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|(\w+))", re.IGNORECASE)
+_POWERSHELL_VARIABLE: Final = Pattern(r"\$env:(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|(\w+))", re.IGNORECASE)
 
 
 def insecure_variable(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -256,7 +262,7 @@ def _is_off(name: str, value: str) -> bool:
 
 # --- host keys --------------------------------------------------------------------------------------------------------------
 
-_HOST_KEYS: Final = re.compile(
+_HOST_KEYS: Final = Pattern(
     r"""StrictHostKeyChecking(?:\s*=\s*|\s+)["']?(?:no|off)\b|UserKnownHostsFile(?:\s*=\s*|\s+)["']?/dev/null\b"""
     r"""|ANSIBLE_HOST_KEY_CHECKING\s*=\s*["']?(?:False|0|no)\b""",
     re.IGNORECASE,

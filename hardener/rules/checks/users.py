@@ -1,7 +1,6 @@
 """Checks on who a container runs as: USER, the accounts that RUN creates, and what belongs to whom."""
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -15,10 +14,10 @@ from hardener.sources.instructions import Instruction
 from hardener.sources.options import options
 from hardener.sources.shell import Command
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 # Images that set a user of their own (their Dockerfiles or documentation say so), by name and tag.
-_NON_ROOT: Final = re.compile(
+_NON_ROOT: Final = Pattern(
     r"""(?x)
       [^:]*[-/](?:unprivileged|rootless|nonroot|non-root)(?::.*)?
     | [^:]*:.*(?:nonroot|non-root|rootless|unprivileged|chiseled|distroless).*
@@ -33,7 +32,7 @@ _NON_ROOT: Final = re.compile(
     """
 )
 # Images that start as root and whose entrypoint goes on as another user.
-_STEPS_DOWN: Final = re.compile(
+_STEPS_DOWN: Final = Pattern(
     r"""(?x)
       (?:postgres|mysql|mariadb|percona|mongo|redis|rabbitmq|cassandra|couchdb|influxdb|neo4j|zookeeper|ghost|consul|vault|flink|storm
       |eclipse-mosquitto)(?::.*)?
@@ -42,18 +41,18 @@ _STEPS_DOWN: Final = re.compile(
     """
 )
 # Platforms that choose the user themselves, whatever the image says.
-_PLATFORM_DECIDES: Final = re.compile(
+_PLATFORM_DECIDES: Final = Pattern(
     r"public\.ecr\.aws/lambda/.*|(?:public\.ecr\.aws/)?(?:amazon|awsguru)/aws-lambda-.*|mcr\.microsoft\.com/(?:vscode/)?devcontainers/.*|"
     r"mcr\.microsoft\.com/windows/nanoserver.*|[^:]*:.*nanoserver.*"
 )
 _STEP_DOWN_TOOLS: Final = frozenset({"gosu", "su-exec", "setpriv", "s6-setuidgid", "chpst", "setuidgid", "runuser", "setuser", "su"})
-_STEP_DOWN_TEXT: Final = re.compile(r"\b(?:gosu|su-exec|setpriv|s6-setuidgid|chpst|setuidgid|runuser|setuser|exec su)\b")
-_ARTIFACT_STAGES: Final = re.compile(
+_STEP_DOWN_TEXT: Final = Pattern(r"\b(?:gosu|su-exec|setpriv|s6-setuidgid|chpst|setuidgid|runuser|setuser|exec su)\b")
+_ARTIFACT_STAGES: Final = Pattern(
     r"(?:.*[-_.])?(?:builder|build|artifacts?|export|output|out|dist|binary|binaries|release-files|tests?|lint|linter|validate|check|docs|"
     r"vendor|vendored|generate|update|deps|dependencies)(?:[-_.].*)?"
 )
 _WINDOWS_ADMINS: Final = frozenset({"containeradministrator", "administrator", "nt authority\\system", "system"})
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = Pattern(r"[+-]?[0-9]+")
 
 _ADD_USER: Final = frozenset({"useradd", "adduser"})
 _ACCOUNT_TOOLS: Final = frozenset({"useradd", "adduser", "usermod", "gpasswd", "addgroup"})
@@ -245,15 +244,18 @@ def unused_account(stage: Stage, context: Context) -> Iterator[Match]:
 
 def unknown_account(stage: Stage, context: Context) -> Iterator[Match]:
     """HD217: a user or group by name where no /etc/passwd can be."""
-    if not root_stage(stage).image.is_scratch or any(_may_bring_accounts(ancestor) for ancestor in stage.lineage()):
-        return
-    for instruction in stage.instructions:
-        if instruction.name == "USER" and instruction.words:
-            yield from _names_only(partial(instruction.words[0], instruction), instruction.words[0].span)
-        elif instruction.name in ("COPY", "ADD") and instruction.flags:
-            flag = instruction.flag("chown")
-            if flag is not None and flag.value and "$" not in flag.value:
-                yield from _names_only(flag.value, flag.value_span)
+    found = [match for instruction in stage.instructions for match in _named_accounts(instruction)]
+    if found and root_stage(stage).image.is_scratch and not any(_may_bring_accounts(ancestor) for ancestor in stage.lineage()):
+        yield from found
+
+
+def _named_accounts(instruction: Instruction) -> Iterator[Match]:
+    if instruction.name == "USER" and instruction.words:
+        yield from _names_only(partial(instruction.words[0], instruction), instruction.words[0].span)
+    elif instruction.name in ("COPY", "ADD") and instruction.flags:
+        flag = instruction.flag("chown")
+        if flag is not None and flag.value and "$" not in flag.value:
+            yield from _names_only(flag.value, flag.value_span)
 
 
 def _names_only(text: str, span: Span) -> Iterator[Match]:
@@ -277,7 +279,9 @@ def _may_bring_accounts(stage: Stage) -> bool:
 
 
 def dropped_groups(stage: Stage, context: Context) -> Iterator[Match]:
-    """HD218: `USER name:group` after the account was given supplementary groups, which this spelling takes away."""
+    """HD218: `USER name:group` in the final stage after the account was given supplementary groups, which this spelling takes away."""
+    if not stage.is_final:
+        return
     groups: dict[str, tuple[str, Span]] = {}
     for ancestor in reversed(list(stage.lineage())):
         for instruction in ancestor.instructions:
