@@ -50,36 +50,55 @@ class Step(NamedTuple):
 class Build:
     """The facts of one document, each computed when it is first asked for."""
 
-    __slots__ = ("_end_workdirs", "_referenced", "_settings", "_shipped", "_uses", "document")
+    __slots__ = ("_by_command", "_copies", "_end_workdirs", "_last_removals", "_referenced", "_settings", "_shipped", "_uses", "document")
 
     def __init__(self, document: Dockerfile) -> None:
         self.document = document
-        self._uses: dict[int, dict[int, Use]] = {}
+        self._uses: dict[int, tuple[Use, ...]] = {}
+        self._by_command: dict[int, Use] = {}
         self._shipped: frozenset[int] | None = None
         self._referenced: tuple[frozenset[int], bool] | None = None
         self._end_workdirs: dict[int, str | None] = {}
         self._settings: dict[str, bool] = {}
+        self._copies: dict[int, bool] = {}
+        self._last_removals: dict[tuple[int, str], int] = {}
 
     # -- package managers --
 
-    def _by_command(self, instruction: Instruction) -> dict[int, Use]:
+    def uses(self, instruction: Instruction) -> tuple[Use, ...]:
+        """Return what an instruction does with package managers, in source order."""
         found = self._uses.get(id(instruction))
         if found is None:
-            found = {}
+            uses = []
             for invocation in invocations(instruction):
                 use = read(invocation)
                 if use is not None:
-                    found[id(invocation.command)] = use
-            self._uses[id(instruction)] = found
+                    uses.append(use)
+                    self._by_command[id(invocation.command)] = use
+            found = self._uses[id(instruction)] = tuple(uses)
         return found
-
-    def uses(self, instruction: Instruction) -> tuple[Use, ...]:
-        """Return what an instruction does with package managers, in source order."""
-        return tuple(self._by_command(instruction).values())
 
     def use(self, invocation: Invocation) -> Use | None:
         """Return what one command does as a package manager."""
-        return self._by_command(invocation.instruction).get(id(invocation.command))
+        self.uses(invocation.instruction)
+        return self._by_command.get(id(invocation.command))
+
+    def last_removal(self, instruction: Instruction, folders: Pattern, *, unknown: bool = True) -> int:
+        """Return the offset at which an instruction last empties some folders, -1 when it does not. With `unknown`, whatever is named
+        by a variable, and a program that is called something with `clean`, may be it."""
+        key = (id(instruction), folders.pattern)
+        found = self._last_removals.get(key)
+        if found is None:
+            found = -1
+            for invocation in invocations(instruction):
+                command = invocation.command
+                if unknown and "clean" in command.name:
+                    found = len(self.document.file.text)
+                for word in removed_by(command):
+                    if folders.search(word.text) is not None or (unknown and not word.static):
+                        found = max(found, word.span.start)
+            self._last_removals[key] = found
+        return found
 
     def sets(self, name: str) -> bool:
         """Whether the file holds one of the `SETTINGS`, or copies in a configuration that may."""
@@ -126,6 +145,14 @@ class Build:
         """Whether the layer of an instruction ends up in an image."""
         stage = instruction.stage
         return stage is not None and stage.index in self.shipped
+
+    def copies(self, stage: Stage) -> bool:
+        """Whether a stage copies or adds anything."""
+        found = self._copies.get(stage.index)
+        if found is None:
+            found = any(instruction.name in ("COPY", "ADD") for instruction in stage.instructions)
+            self._copies[stage.index] = found
+        return found
 
     def walk(self, stage: Stage) -> Iterator[Step]:
         """Yield the instructions of a stage with the directory each works in."""

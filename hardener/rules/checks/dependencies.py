@@ -57,7 +57,7 @@ def _empties_cache(build: Build, instruction: Instruction, use: Use) -> bool:
         other.manager is use.manager and other.action == CLEAN and other.command.span.start > start for other in build.uses(instruction)
     ):
         return True
-    return any(word.span.start > start and (_HOME_CACHE.search(word.text) is not None) for word in removals(instruction))
+    return build.last_removal(instruction, _HOME_CACHE, unknown=False) > start
 
 
 def node_cache_kept(instruction: Instruction, context: Context) -> Iterator[Match]:

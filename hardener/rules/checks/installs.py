@@ -22,6 +22,7 @@ from hardener.text import Pattern, Span
 
 _WHOLE_VARIABLE: Final = Pattern(r"\"?\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:\[[@*]\])?\})\"?")
 _PACKAGE_LIKE: Final = Pattern(r"pack|pkg|dep|lib|module|require|ext|tool", re.IGNORECASE)
+_MANY: Final = 200  # packages that are read from one variable
 _NESTS: Final = frozenset({"npm", "pnpm", "bun", "pipenv"})  # `install` alone is the project, with names it is those
 
 
@@ -165,7 +166,7 @@ def resolve(word: Word, instruction: Instruction) -> list[str] | None:
     value = locals_of(instruction).get(name)
     if value is None:
         value = variable(instruction, name)
-    return value.split() if isinstance(value, str) else None
+    return value.split(maxsplit=_MANY)[:_MANY] if isinstance(value, str) else None
 
 
 def named(uses: Iterable[Use], *names: str) -> Iterator[Use]:

@@ -19,6 +19,8 @@ from hardener.sources.stages import Stage
 from hardener.sources.tools import names
 from hardener.text import Pattern, Span
 
+_MANY: Final = 50  # downloads in one RUN that are followed to its end
+_LONG: Final = 4096  # characters of a path, as in Linux
 _ARCHIVE: Final = Pattern(r"\.(?:tar|tgz|tbz2?|txz|zip|7z|deb|rpm|tar\.\w+)$")
 _UNPACKERS: Final = names("tar bsdtar unzip 7z 7za 7zr dpkg dpkg-deb rpm gunzip cpio jar ar apt-get apt dnf yum zypper gdebi rpm2cpio unar")
 # Stands for the directory in which the base image leaves us: unknown, but none of those that scripts name.
@@ -76,11 +78,13 @@ def archive_kept(stage: Stage, context: Context) -> Iterator[Match]:
         if script is None:
             continue
         commands = script.commands
+        followed = 0
         folder: str | None = step.workdir or _START
         for index, command in enumerate(commands):
             folder = _moves(command, folder)
-            if not is_fetcher(command):
+            if followed == _MANY or not is_fetcher(command):
                 continue
+            followed += 1
             for path in read_fetch(command).files:
                 if _ARCHIVE.search(path) is None or _is_mounted(instruction, path, folder):
                     continue
@@ -126,10 +130,11 @@ def git_history_kept(stage: Stage, context: Context) -> Iterator[Match]:
         script = instruction.script if instruction.name == "RUN" else None
         if script is None or "clone" not in script.view.text:
             continue
+        followed = 0
         folder: str | None = step.workdir or _START
         for index, command in enumerate(script.commands):
             folder = _moves(command, folder)
-            found = options(command) if command.name == "git" else None
+            found = options(command) if command.name == "git" and followed < _MANY else None
             if (
                 found is None
                 or found.subcommand != "clone"
@@ -140,6 +145,7 @@ def git_history_kept(stage: Stage, context: Context) -> Iterator[Match]:
             path = found.operands[1].text if len(found.operands) > 1 else basename(found.operands[0].text.rstrip("/")).removesuffix(".git")
             if _is_mounted(instruction, path, folder):
                 continue
+            followed += 1
             cleanup = _Cleanup(script.commands[index + 1 :], folder)
             if not cleanup.covers(path, folder) and not any(".git" in text for text, _ in cleanup.words):
                 yield Match(Span(command.span.start, found.operands[0].span.end), {"path": path})
@@ -210,6 +216,8 @@ def _note_copy(step: Step, brought: dict[str, Span]) -> None:
 
 
 def _note(path: str | None, span: Span, brought: dict[str, Span]) -> None:
+    if path is None or len(path) > _LONG:
+        return
     while path and path != "/":
         path = path.rstrip("/")
         brought.setdefault(path, span)

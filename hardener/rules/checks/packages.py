@@ -6,7 +6,7 @@ from typing import Final
 
 from hardener.finding import Match, Severity
 from hardener.rules.checks import Check, dependencies, pins
-from hardener.rules.checks.builds import Build, build_of, has_cache, removals, use_of
+from hardener.rules.checks.builds import Build, build_of, has_cache, use_of
 from hardener.rules.checks.installs import Use, is_local, value_span
 from hardener.rules.checks.managers import CLEAN, CONFIGURE, INSTALL, RELEASE, REMOVE, UPDATE, UPGRADE
 from hardener.rules.context import Context
@@ -70,8 +70,8 @@ _UNVERIFIED: Final[Mapping[str, tuple[str, ...]]] = {
 _STARTS: Final = r"(?:(?<![\w.=-])|(?<=\\n))"
 _REPOSITORY: Final = Pattern(
     rf"{_STARTS}gpgcheck\s*=\s*(?:0|false|no|off)\b"
-    r"|(?<=[\[\s])trusted\s*=\s*yes\b(?=[^\]\n]*\])"
-    r"|(?<=[\[\s])allow-insecure\s*=\s*yes\b(?=[^\]\n]*\])"
+    r"|(?<=[\[\s])trusted\s*=\s*yes\b(?=[^\]\n]{0,300}\])"
+    r"|(?<=[\[\s])allow-insecure\s*=\s*yes\b(?=[^\]\n]{0,300}\])"
     r"|^Trusted:\s*yes\b"
     r"|\b(?:AllowUnauthenticated|AllowInsecureRepositories|AllowWeakRepositories)[\"'\s]+(?:1|true|yes)\b"
     r"|\bSigLevel\s*=\s*(?:Never|Optional\s+TrustAll)\b",
@@ -79,6 +79,7 @@ _REPOSITORY: Final = Pattern(
 )
 # One of these stands in every match: looking for them first is twenty times quicker than the alternatives above.
 _REPOSITORY_NEEDLES: Final = ("gpgcheck", "trusted", "allow-insecure", "allowunauthenticated", "allowinsecure", "allowweak", "siglevel")
+_NEAR: Final = 300  # characters around a setting that say what it belongs to
 _SED_PATTERN: Final = Pattern(r"s[/|,#!@]\^?\s*(?:[#;]\s*)?$")
 _LOCAL_REPOSITORY: Final = Pattern(r"\b(?:file|copy|cdrom|dir):", re.IGNORECASE)
 
@@ -92,18 +93,9 @@ def apt_lists_kept(instruction: Instruction, context: Context) -> Iterator[Match
     update = next((use for use in uses if use.action == UPDATE or (use.action in _CHANGES and use.has("--update", "-U"))), None)
     if update is None or not any(use.action in _CHANGES for use in uses) or any(use.verb == "distclean" for use in uses):
         return
-    if has_cache(instruction, "/var/lib/apt/lists") or _cleans(instruction, update.command.span.start, _APT_LISTS):
+    if has_cache(instruction, "/var/lib/apt/lists") or build.last_removal(instruction, _APT_LISTS) > update.command.span.start:
         return
     yield Match(update.head)
-
-
-def _cleans(instruction: Instruction, after: int, folders: Pattern) -> bool:
-    """Whether an instruction empties some folders behind an offset, or calls something that may."""
-    for word in removals(instruction):
-        if word.span.start > after and (folders.search(word.text) is not None or not word.static):
-            return True
-    script = instruction.script
-    return script is not None and any("clean" in command.name for command in script.commands)
 
 
 def rpm_cache_kept(instruction: Instruction, context: Context) -> Iterator[Match]:
@@ -121,7 +113,7 @@ def rpm_cache_kept(instruction: Instruction, context: Context) -> Iterator[Match
             return
     if first is None or has_cache(instruction, first.manager.cache, "/var/cache/libdnf5"):
         return
-    if not _cleans(instruction, first.command.span.start, _RPM_CACHE):
+    if build.last_removal(instruction, _RPM_CACHE) < first.command.span.start:
         program = first.command.name
         yield Match(first.head, {"program": program, "clean": f"{program} clean {'--all' if program == 'zypper' else 'all'}"})
 
@@ -134,7 +126,7 @@ def apk_cache_kept(invocation: Invocation, context: Context) -> Iterator[Match]:
         return
     if not build_of(context.document).ships(instruction) or has_cache(instruction, "/var/cache/apk", "/etc/apk/cache"):
         return
-    if not _cleans(instruction, use.command.span.start, _APK_CACHE):
+    if build_of(context.document).last_removal(instruction, _APK_CACHE) < use.command.span.start:
         yield Match(use.head)
 
 
@@ -150,11 +142,9 @@ def index_update_alone(instruction: Instruction, context: Context) -> Iterator[M
         id(command) not in managed and command.name and command.name not in _NEEDS_NO_LISTS for command in script.commands
     ):
         return  # what else runs here may install something
+    used = {use.manager.name for use in uses if use.action not in (UPDATE, CLEAN, CONFIGURE)}
     for update in updates:
-        same = [use for use in uses if use.manager is update.manager]
-        if all(use.action in (UPDATE, CLEAN, CONFIGURE) for use in same) and not has_cache(
-            instruction, "/var/lib/apt/lists", update.manager.cache
-        ):
+        if update.manager.name not in used and not has_cache(instruction, "/var/lib/apt/lists", update.manager.cache):
             yield Match(update.head, {"program": update.command.name})
             return
 
@@ -252,11 +242,12 @@ def development_package_kept(instruction: Instruction, context: Context) -> Iter
     if not build.ships(instruction):
         return
     uses = build.uses(instruction)
+    removed = {use.manager.name for use in uses if use.action == REMOVE}
     for use in uses:
         if use.action != INSTALL or use.manager.name not in ("apt", "apk", "zypper", *_DNF_LIKE):
             continue
         found = [package for package in use.packages if package.static and package.text.partition("=")[0].endswith(("-dev", "-devel"))]
-        if found and not any(other.action == REMOVE and other.manager is use.manager for other in uses):
+        if found and use.manager.name not in removed:
             count = len(found) - 1
             more = f" and {count} more of its kind" if count else ""
             yield Match(found[0].word.span, {"package": found[0].text, "more": more})
@@ -307,15 +298,12 @@ def repository_unverified(instruction: Instruction, context: Context) -> Iterato
         if not any(needle in folded for needle in _REPOSITORY_NEEDLES):
             continue
         for match in _REPOSITORY.finditer(text):
-            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-            ends = text.find("\n", match.end())
-            rest = text[match.end() : ends if ends >= 0 else len(text)][:300]
-            if line.lstrip().startswith("#") or _SED_PATTERN.search(line[-8:]) is not None:
+            before = text[max(0, match.start() - _NEAR) : match.start()]
+            after = text[match.end() : match.end() + _NEAR]
+            if before.rpartition("\n")[2].lstrip().startswith("#") or _SED_PATTERN.search(before[-8:]) is not None:
                 continue
-            if (
-                _LOCAL_REPOSITORY.search(rest) is not None
-                or _LOCAL_REPOSITORY.search(text[max(0, match.start() - 300) : match.start()]) is not None
-            ):
+            # Nobody can come between us and a folder of our own.
+            if _LOCAL_REPOSITORY.search(before) is not None or _LOCAL_REPOSITORY.search(after.partition("\n")[0]) is not None:
                 continue
             yield Match(_span(view, match), {"setting": " ".join(match.group().split())})
 

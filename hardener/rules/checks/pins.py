@@ -15,6 +15,7 @@ from hardener.rules.checks.managers import INSTALL
 from hardener.rules.context import Context
 from hardener.sources.commands import Invocation
 from hardener.sources.shell import Word
+from hardener.sources.stages import Stage
 from hardener.text import Pattern
 
 Pinned = Callable[[str, Use], bool]
@@ -110,9 +111,16 @@ def go(invocation: Invocation, context: Context) -> Iterator[Match]:
         if at and version.lower() not in _MOVING_REFS:
             continue
         # Without a version the go.mod of the working directory decides, if one was copied there.
-        if not at and use.verb != "get" and (stage is None or any(step.name in ("COPY", "ADD") for step in stage.instructions)):
+        if not at and use.verb != "get" and (stage is None or _has_module(stage, use)):
             continue
         yield Match(package.word.span, {"package": package.text})
+
+
+def _has_module(stage: Stage, use: Use) -> bool:
+    """Whether the working directory may hold a go.mod: files were copied or are bound there."""
+    if any(mount.kind == "bind" for mount in use.instruction.mounts):
+        return True
+    return build_of(stage.document).copies(stage)
 
 
 def cargo(invocation: Invocation, context: Context) -> Iterator[Match]:
