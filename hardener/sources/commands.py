@@ -72,8 +72,7 @@ def is_windows(instruction: Instruction) -> bool:
     stage = instruction.stage
     if stage is None:
         return False
-    image = list(stage.lineage())[-1].image if stage.base is not None else stage.image
-    return _WINDOWS_BASE.search(image.reference.name) is not None
+    return _WINDOWS_BASE.search(stage.root.image.reference.name) is not None
 
 
 def script_of(instruction: Instruction) -> Script | None:

@@ -66,7 +66,7 @@ class Dockerfile:
 
     __slots__ = (
         "_pragmas", "_problems", "_syntax", "build_args", "comments", "directives", "escape", "file", "global_args", "instructions",
-        "stages",
+        "stages", "stages_by_name",
     )  # fmt: skip
 
     kind: Final = "dockerfile"
@@ -80,6 +80,7 @@ class Dockerfile:
         self.instructions: tuple[Instruction, ...] = ()
         self.global_args: tuple[Instruction, ...] = ()
         self.stages: tuple[Stage, ...] = ()
+        self.stages_by_name: dict[str, list[int]] = {}  # lower-case name -> indexes, ascending
         self._syntax: list[Problem] = []
         self._problems: tuple[Problem, ...] | None = None
         self._pragmas: tuple[tuple[int, str], ...] | None = None

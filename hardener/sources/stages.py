@@ -219,7 +219,7 @@ class Stage:
 
     __slots__ = (
         "_variables", "base", "children", "document", "document_scope", "effective", "image", "index", "instructions", "is_final", "name",
-        "name_span", "name_word", "origin",
+        "name_span", "name_word", "origin", "root",
     )  # fmt: skip
 
     def __init__(self, document: "Dockerfile", index: int, origin: Instruction, scope: GlobalScope) -> None:
@@ -229,6 +229,7 @@ class Stage:
         self.origin = origin
         self.instructions: list[Instruction] = []  # what follows the FROM
         self.base: Stage | None = None  # the earlier stage it is built on
+        self.root: Stage = self  # the first of its line: the one that starts from an image
         self.children: list[Stage] = []  # later stages built on it
         self.is_final = False
         self.effective: dict[str, Instruction] = {}  # the USER, WORKDIR, CMD… in force at its end, inherited ones included
@@ -306,6 +307,9 @@ def build_stages(document: "Dockerfile") -> None:
     if current is not None:
         current.is_final = True
     document.stages = tuple(stages)
+    for stage in stages:
+        if stage.name is not None:
+            document.stages_by_name.setdefault(stage.name, []).append(stage.index)
 
 
 def _close(stage: Stage, by_name: dict[str, Stage]) -> None:
@@ -330,6 +334,7 @@ def _resolve_from(stage: Stage, by_name: dict[str, Stage]) -> None:
     stage.image = ImageReference("from", word.raw, word.span, value, stage.origin, base)
     if base is not None:
         stage.base = base
+        stage.root = base.root
         base.children.append(stage)
         stage.effective = dict(base.effective)
 
@@ -355,14 +360,17 @@ def expand(word: Word, instruction: Instruction) -> Value:
     return Expansion(scope).value(raw, word.span, word.escape)
 
 
-def stage_named(document: "Dockerfile", name: str, before: Stage | None) -> Stage | None:
-    """Return the stage that `--from=name` means in a stage: the last earlier one of that name, or the one with that number."""
+def stage_named(document: "Dockerfile", name: str, before: Stage | None, *, numbers: bool = True) -> Stage | None:
+    """Return the stage that `--from=name` means in a stage: the last earlier one of that name, or (`numbers`) the one with that number.
+
+    COPY counts stages, `RUN --mount=from=` does not.
+    """
     limit = before.index if before is not None else len(document.stages)
-    lowered = name.lower()
-    for stage in reversed(document.stages[:limit]):
-        if stage.name == lowered:
-            return stage
-    if name.isdecimal() and int(name) < limit:
+    named = document.stages_by_name.get(name.lower(), [])
+    at = bisect_left(named, limit)
+    if at:
+        return document.stages[named[at - 1]]
+    if numbers and name.isdecimal() and int(name) < limit:
         return document.stages[int(name)]
     return None
 
@@ -394,5 +402,5 @@ def _named(document: "Dockerfile", instruction: Instruction, role: Role, text: s
         scope = scope_at(instruction)
         if scope is not None:
             value = Expansion(scope).value(text, span, document.escape)
-    stage = stage_named(document, value.text, instruction.stage) if isinstance(value, Known) else None
+    stage = stage_named(document, value.text, instruction.stage, numbers=role == "copy") if isinstance(value, Known) else None
     return ImageReference(role, text, span, value, instruction, stage)

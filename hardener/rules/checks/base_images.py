@@ -163,7 +163,7 @@ def stale_base_digest(pair: PairSubject, context: Context) -> Iterator[Match]:
     stage = pair.instruction.stage
     if stage is None or pair.instruction.is_trigger or pair.pair.value is None or not isinstance(pair.value, str):
         return
-    image = _root(stage).image
+    image = stage.root.image
     if not image.is_external or not isinstance(image.name, str):
         return
     if image.digest is None:
@@ -228,7 +228,7 @@ def end_of_life(image: ImageReference, context: Context) -> Iterator[Match]:
 
 def full_size_base(stage: Stage, context: Context) -> Iterator[Match]:
     """Yield the base of the final stage when it is the large variant of an image."""
-    image = _root(stage).image
+    image = stage.root.image
     if not isinstance(image.name, str) or not _is_image(image) or (image.tag is not None and not isinstance(image.tag, str)):
         return
     from hardener.rules.known_images import slim_exists
@@ -237,13 +237,6 @@ def full_size_base(stage: Stage, context: Context) -> Iterator[Match]:
         yield _match(image, what="the full variant, with compilers and headers", instead=f"a -slim variant of {image.name}")
     elif image.name == "nvidia/cuda" and image.tag is not None and "-devel" in image.tag:
         yield _match(image, what="the development variant, with compilers and headers", instead="the -runtime or -base variant")
-
-
-def _root(stage: Stage) -> Stage:
-    """Return the stage at the end of the line that a stage is built on."""
-    while stage.base is not None:
-        stage = stage.base
-    return stage
 
 
 # --- variables and validity ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from hardener.finding import Match
 from hardener.rules.checks import Check
-from hardener.rules.checks.users import root_stage
 from hardener.rules.context import Context
 from hardener.rules.fetches import upstream
 from hardener.rules.reading import commands_of, known, normal_path, partial, shell_view
@@ -261,7 +260,7 @@ def whole_file_system(instruction: Instruction, context: Context) -> Iterator[Ma
     if stage is None or len(words) != 2 or instruction.flag("exclude") is not None:
         return
     other = stage_named(instruction.document, stage.value or "", instruction.stage)
-    if other is None or not other.instructions or root_stage(other).image.is_scratch:
+    if other is None or not other.instructions or other.root.image.is_scratch:
         return  # an image from elsewhere under another name, or what was put together on purpose
     source, target = (known(word, instruction) for word in words)
     if source is not None and target is not None and normal_path(source) in ("/", ".", "./", "/*") and normal_path(target) == "/":

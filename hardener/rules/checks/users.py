@@ -88,15 +88,8 @@ def identity(stage: Stage) -> Identity | None:
     return Identity(partial(word, instruction), word.span, instruction)
 
 
-def root_stage(stage: Stage) -> Stage:
-    """Return the oldest stage that a stage is built on: the one whose FROM names an image."""
-    while stage.base is not None:
-        stage = stage.base
-    return stage
-
-
 def _image_text(stage: Stage) -> str | None:
-    image = root_stage(stage).image
+    image = stage.root.image
     if not isinstance(image.name, str) or not (image.tag is None or isinstance(image.tag, str)) or "{" in image.raw.replace("${", ""):
         return None  # a variable decides, or a template is still to be filled in
     return image.name if image.tag is None else f"{image.name}:{image.tag}"
@@ -140,7 +133,7 @@ def no_user(stage: Stage, context: Context) -> Iterator[Match]:
     """HD201: nothing in the final stage's line sets USER, and the base image is not known to set one."""
     if not stage.is_final or identity(stage) is not None or stage.effective.get("USER") is not None:
         return
-    root = root_stage(stage)
+    root = stage.root
     starts = "CMD" in stage.effective or "ENTRYPOINT" in stage.effective
     if root.image.is_scratch:
         if starts:  # otherwise nothing can run: the stage only carries files out of a build
@@ -200,7 +193,7 @@ def _power(user: str) -> str:
 
 def trusted_user(stage: Stage, context: Context) -> Iterator[Match]:
     """HD203: only the base image's name says that it is not root."""
-    if stage.is_final and stage.effective.get("USER") is None and not root_stage(stage).image.is_scratch:
+    if stage.is_final and stage.effective.get("USER") is None and not stage.root.image.is_scratch:
         text = _image_text(stage)
         if text is not None and _NON_ROOT.fullmatch(text):
             yield Match(stage.image.span, {"image": text})
@@ -245,7 +238,7 @@ def unused_account(stage: Stage, context: Context) -> Iterator[Match]:
 def unknown_account(stage: Stage, context: Context) -> Iterator[Match]:
     """HD217: a user or group by name where no /etc/passwd can be."""
     found = [match for instruction in stage.instructions for match in _named_accounts(instruction)]
-    if found and root_stage(stage).image.is_scratch and not any(_may_bring_accounts(ancestor) for ancestor in stage.lineage()):
+    if found and stage.root.image.is_scratch and not any(_may_bring_accounts(ancestor) for ancestor in stage.lineage()):
         yield from found
 
 
