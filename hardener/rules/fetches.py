@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from hardener.sources.instructions import Instruction
@@ -147,17 +148,21 @@ class RemoteRun(NamedTuple):
     where: str  # the address, as messages may show it
 
 
-def remote_runs(instruction: Instruction) -> Iterator[RemoteRun]:
-    """Yield each place where downloaded code runs without having been a file: pipes, substitutions, `eval`, `iex`, `exec(urlopen())`."""
+@lru_cache(maxsize=1)
+def remote_runs(instruction: Instruction) -> tuple[RemoteRun, ...]:
+    """Return each place where downloaded code runs without having been a file: pipes, substitutions, `eval`, `iex`, `exec(urlopen())`.
+
+    Several rules ask in a row for the same instruction.
+    """
     script = instruction.script
     if script is None or not may_fetch(script.view.text):
-        return
-    seen: set[Span] = set()
+        return ()
+    by_place: dict[Span, RemoteRun] = {}
     for command in script.commands:
         found = _remote_run(command)
-        if found is not None and found.runner.span not in seen:
-            seen.add(found.runner.span)
-            yield found
+        if found is not None:
+            by_place.setdefault(found.runner.span, found)
+    return tuple(by_place.values())
 
 
 def _remote_run(command: Command) -> RemoteRun | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hardener.oci.reference import Reference
+from hardener.text import Pattern
 
 
 class Ended(NamedTuple):
@@ -185,13 +186,13 @@ _CODENAMES: Final = {
     "plucky": ("ubuntu", "25.04"),
 }  # fmt: skip
 
-_SUFFIXED = re.compile(r"(alpine|ubuntu|debian|centos|fedora)(\d+(?:\.\d+)?)")
-_LEADING_VERSION = re.compile(r"(?:v|centos)?(\d+(?:\.\d+)*)(?![\d.])", re.ASCII)
-_EARLY_ACCESS = re.compile(r"(?:^|-)ea(?:-|$)")
+_SUFFIXED = Pattern(r"(alpine|ubuntu|debian|centos|fedora)(\d+(?:\.\d+)?)")
+_LEADING_VERSION = Pattern(r"(?:v|centos)?(\d+(?:\.\d+)*)(?![\d.])", re.ASCII)
+_EARLY_ACCESS = Pattern(r"(?:^|-)ea(?:-|$)")
 
 # Images that come in a full variant and a `-slim` one of the same release.
 _WITH_SLIM: Final = frozenset({"node", "python", "ruby", "perl", "rust", "elixir", "erlang", "haskell", "pypy"})
-_FULL: Final = re.compile(
+_FULL: Final = Pattern(
     r"(?:(?:latest|lts|current|stable|rc|[a-z]?\d[\w.]*|bookworm|trixie|bullseye|buster|stretch|jessie|jdk|otp|ea)(?:-|$))+", re.ASCII
 )
 
@@ -205,7 +206,7 @@ _AT_ROOT: Final = frozenset(
         "ubuntu",
     }
 )  # fmt: skip
-_AT_ROOT_ELSEWHERE: Final = re.compile(r"mcr\.microsoft\.com/(?:dotnet|openjdk)/.*|nvidia/cuda")
+_AT_ROOT_ELSEWHERE: Final = Pattern(r"mcr\.microsoft\.com/(?:dotnet|openjdk)/.*|nvidia/cuda")
 
 # Official images that somebody copies files from; a bare name that is not here is more likely a misspelt stage.
 OFFICIAL: Final = _AT_ROOT | frozenset(

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
-_USE = re.compile(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)
-_QUOTES = re.compile(r"\\.|['\"]", re.DOTALL)
-_DIGITS = re.compile(r"\d+")
+_USE = Pattern(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)
+_QUOTES = Pattern(r"\\.|['\"]", re.DOTALL)
+_DIGITS = Pattern(r"\d+")
 _MANY: Final = 200  # names that are compared at most
 
 

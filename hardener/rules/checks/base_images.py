@@ -18,7 +18,7 @@ from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import DECLARED, HOLE, PLATFORM_ARGS, Known
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import ImageReference, Stage, images
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 # Tags that follow a branch, a channel or a schedule.
 _MOVING: Final = frozenset(
@@ -29,19 +29,19 @@ _MOVING: Final = frozenset(
     }
 )  # fmt: skip
 # Parts of tags that choose a flavour, not a version.
-_FLAVOUR = re.compile(r"alpine|slim|fpm|apache|cli|zts|dind|rootless|management|perl|otel|onbuild|(?:jdk|jre|java|openjdk)\d*")
+_FLAVOUR = Pattern(r"alpine|slim|fpm|apache|cli|zts|dind|rootless|management|perl|otel|onbuild|(?:jdk|jre|java|openjdk)\d*")
 _DISTRIBUTION_NAMES: Final = frozenset(
     {"bookworm", "trixie", "forky", "bullseye", "buster", "stretch", "jessie", "jammy", "noble", "focal"}
 )
 _DISTRIBUTIONS: Final = frozenset({"debian", "ubuntu", "buildpack-deps"})
-_TAG_PARTS = re.compile(r"[-_.]")
+_TAG_PARTS = Pattern(r"[-_.]")
 
 _DOCKER_HUB: Final = frozenset({"docker.io", "hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
-_BARE_WORD = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
-_PLATFORM_PARTS = re.compile(r"[a-z0-9]+(?:/[a-z0-9_.-]+){0,2}")
+_BARE_WORD = Pattern(r"[A-Za-z0-9][\w-]*", re.ASCII)
+_PLATFORM_PARTS = Pattern(r"[a-z0-9]+(?:/[a-z0-9_.-]+){0,2}")
 _ARCHITECTURES: Final = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
-_NOTHING = re.compile(r"(?:0|f|false|off|no)", re.IGNORECASE)
+_NOTHING = Pattern(r"(?:0|f|false|off|no)", re.IGNORECASE)
 _PLAIN_TARGET: Final = ("$TARGETPLATFORM", "${TARGETPLATFORM}")
 
 
@@ -373,7 +373,7 @@ _ARCHIVES: Final = (
         "CVE-2021-44228, Log4Shell",
     ),
 )
-_DIGIT = re.compile(r"\d")
+_DIGIT = Pattern(r"\d")
 
 
 def vulnerable_package(invocation: Invocation, context: Context) -> Iterator[Match]:

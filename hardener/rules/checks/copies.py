@@ -14,16 +14,16 @@ from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import HEREDOC_WORD, Instruction, Word
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
-_DRIVE = re.compile(r"[A-Za-z]:")
-_REMOTE = re.compile(r"(?:https?|git|ssh|ftp)://|git@[\w.-]+:", re.IGNORECASE)
-_WEB = re.compile(r"https?://", re.IGNORECASE)
-_GIT = re.compile(r"(?:git|ssh)://|git@[\w.-]+:|https?://[^#?]+\.git(?:[#?]|$)|github\.com/", re.IGNORECASE)
-_OCTAL = re.compile(r"0*[0-7]{1,4}")
-_SYMBOLIC = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*")
-_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_DRIVE = Pattern(r"[A-Za-z]:")
+_REMOTE = Pattern(r"(?:https?|git|ssh|ftp)://|git@[\w.-]+:", re.IGNORECASE)
+_WEB = Pattern(r"https?://", re.IGNORECASE)
+_GIT = Pattern(r"(?:git|ssh)://|git@[\w.-]+:|https?://[^#?]+\.git(?:[#?]|$)|github\.com/", re.IGNORECASE)
+_OCTAL = Pattern(r"0*[0-7]{1,4}")
+_SYMBOLIC = Pattern(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*")
+_CHECKSUM = Pattern(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+_COMMIT = Pattern(r"[0-9a-f]{7,64}")
 _COPIES: Final = frozenset({"COPY", "ADD"})
 
 
@@ -183,7 +183,7 @@ def remote_source(instruction: Instruction, context: Context) -> Iterator[Match]
 
 
 # A blank and `#`: only whole lines can be comments, so this is part of the argument.
-_COMMENT = re.compile(r"[ \t]#")
+_COMMENT = Pattern(r"[ \t]#")
 
 
 def trailing_comment(instruction: Instruction, context: Context) -> Iterator[Match]:

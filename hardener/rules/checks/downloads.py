@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from hardener.finding import Match, Severity
@@ -25,7 +26,7 @@ from hardener.rules.fetches import (
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options, program
 from hardener.sources.shell import Command, Word
-from hardener.text import Pattern, Span
+from hardener.text import Pattern
 
 _PROGRAM_FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
 _COPY_IN_PHP: Final = Pattern(r"""copy\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
@@ -42,15 +43,22 @@ def remote_script(instruction: Instruction, context: Context) -> Iterator[Match]
 
 def downloaded_script(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD502: a file is downloaded and run in the same RUN, and no checksum or signature stands between."""
+    yield from _later_runs(instruction)
+
+
+@lru_cache(maxsize=1)
+def _later_runs(instruction: Instruction) -> tuple[Match, ...]:
+    """Return the matches of HD502; the rules on what does not run ask for them, too."""
     script = instruction.script
     if script is None or not may_fetch(script.view.text):
-        return
+        return ()
+    found: list[Match] = []
     downloads: dict[str, _Download] = {}  # by base name
     for command in script.commands:
         if is_check(command):
             downloads.clear()
             continue
-        ran = _runs(command)
+        ran = _runs(command) if downloads else None
         if ran is not None:
             download = downloads.get(_base(ran.text))
             in_path = ran is command.name_word and script.dialect in ("sh", "bash")
@@ -59,9 +67,10 @@ def downloaded_script(instruction: Instruction, context: Context) -> Iterator[Ma
                 source = download.source
                 severity = Severity.HIGH if is_fetcher(source) and is_unprotected(source) else None
                 values = {"file": ran.text, "where": download.address}
-                yield Match(ran.span, values, ((source.span, "it is downloaded here"),), severity=severity)
+                found.append(Match(ran.span, values, ((source.span, "it is downloaded here"),), severity=severity))
         for path, address in _downloads(command):
             downloads[_base(path)] = _Download(path, address, command)
+    return tuple(found)
 
 
 class _Download(NamedTuple):
@@ -122,7 +131,7 @@ def _is_same(ran: str, path: str, *, in_path: bool) -> bool:
 
 def unverified_download(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD503: a download is kept or unpacked, and nothing in its RUN checks it."""
-    for fetch in _unchecked(instruction, context):
+    for fetch in _unchecked(instruction):
         keeps = bool(fetch.files) or any(
             program(command) in ("tar", "bsdtar", "cpio", "unzip", "gunzip", "tee") for command in _behind(fetch.command)
         )
@@ -132,7 +141,7 @@ def unverified_download(instruction: Instruction, context: Context) -> Iterator[
 
 def unverified_key(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD504: a signing key is downloaded and trusted, and nothing compares its fingerprint."""
-    for fetch in _unchecked(instruction, context):
+    for fetch in _unchecked(instruction):
         if fetch.urls and _is_key(fetch) and not any(command.name == "apt-key" for command in _behind(fetch.command)):
             yield Match(fetch.urls[0].span, {"where": shown(fetch.urls[0].text)})
 
@@ -161,43 +170,47 @@ def _behind(command: Command) -> tuple[Command, ...]:
     return tuple(inner for member in members[at + 1 :] for inner in member.inner)
 
 
-def _unchecked(instruction: Instruction, context: Context) -> Iterator[Fetch]:
-    """Yield the downloads of a RUN that has no check at all; those that run, and those over plain HTTP, have rules of their own."""
-    script = instruction.script
-    if script is None or not may_fetch(script.view.text) or any(is_check(command) for command in script.commands):
-        return
-    ran = _spans_of_what_runs(instruction, context)
-    for command in script.commands:
-        if is_fetcher(command) and command.span not in ran:
+@lru_cache(maxsize=1)
+def _unchecked(instruction: Instruction) -> tuple[Fetch, ...]:
+    """Return the downloads of a RUN that has no check at all; those that run, and those over plain HTTP, have rules of their own."""
+    fetches = []
+    for command in _neither_checked_nor_run(instruction):
+        if is_fetcher(command):
             fetch = read_fetch(command)
             if fetch.urls and not is_loopback(fetch.urls[0].text) and not fetch.urls[0].text.startswith("http://"):
-                yield fetch
+                fetches.append(fetch)
+    return tuple(fetches)
 
 
-def _spans_of_what_runs(instruction: Instruction, context: Context) -> set[Span]:
-    """Return the downloads that HD501 and HD502 report: one finding each is enough."""
-    at_once = {run.fetch.span for run in remote_runs(instruction) if run.fetch is not None}
-    return at_once.union(match.related[0][0] for match in downloaded_script(instruction, context))
+def _neither_checked_nor_run(instruction: Instruction) -> tuple[Command, ...]:
+    """Return the commands of a RUN without those that HD501 and HD502 report; none when something in it checks a download."""
+    script = instruction.script
+    if script is None or not may_fetch(script.view.text) or any(is_check(command) for command in script.commands):
+        return ()
+    ran = {run.fetch.span for run in remote_runs(instruction) if run.fetch is not None}
+    ran.update(match.related[0][0] for match in _later_runs(instruction))
+    return tuple(command for command in script.commands if command.span not in ran) if ran else script.commands
 
 
+_FETCHES_OF_GIT: Final = frozenset({"clone", "fetch", "pull", "submodule add", "remote add"})
 _NO_TRANSFER: Final = ("-I", "--head", "--spider")
 
 
 def plain_http(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD511: something is fetched over plain HTTP and not checked afterwards."""
     script = instruction.script
-    if script is None or "http://" not in script.view.text or any(is_check(command) for command in script.commands):
+    if script is None or "http://" not in script.view.text:
         return
-    ran = _spans_of_what_runs(instruction, context)
-    for command in script.commands:
+    for command in _neither_checked_nor_run(instruction):
+        severity = None
         if is_fetcher(command):
-            if command.span in ran or options(command).has(*_NO_TRANSFER):
+            if options(command).has(*_NO_TRANSFER):
                 continue
             fetch = read_fetch(command)
-            severity = Severity.HIGH if _is_key(fetch) else None
             words = fetch.urls
-        elif program(command) == "git" and options(command).subcommand in ("clone", "fetch", "pull", "submodule add", "remote add"):
-            severity, words = None, options(command).operands
+            severity = Severity.HIGH if _is_key(fetch) else None
+        elif program(command) == "git" and options(command).subcommand in _FETCHES_OF_GIT:
+            words = options(command).operands
         else:
             continue
         for word in words:

@@ -15,7 +15,7 @@ from hardener.rules.context import Context
 from hardener.sources.expansion import PLATFORM_ARGS, PROXY_ARGS
 from hardener.sources.instructions import HEREDOC_WORD, Instruction
 from hardener.sources.stages import Stage, Variables
-from hardener.text import Span, View
+from hardener.text import Pattern, Span, View
 
 if TYPE_CHECKING:
     from hardener.rules.variables import Use
@@ -26,7 +26,7 @@ _WHOLE_REST: Final = frozenset({"EXPOSE", "USER", "VOLUME", "WORKDIR", "STOPSIGN
 _EXPANDED_FLAGS: Final = frozenset({"chown", "chmod", "checksum", "exclude"})
 _NAMES_COMPARED: Final = 200
 _LINEAGE_LIMIT: Final = 64
-_VERSION_NAME = re.compile(r"[A-Z0-9_]+_(?:VERSION|HOME|MAJOR)")
+_VERSION_NAME = Pattern(r"[A-Z0-9_]+_(?:VERSION|HOME|MAJOR)")
 # Nothing of the environment is read between two of these.
 _TRANSPARENT: Final = frozenset({"LABEL", "EXPOSE", "MAINTAINER", "STOPSIGNAL", "VOLUME"})
 

@@ -10,11 +10,11 @@ from hardener.rules.context import Context
 from hardener.rules.reading import known
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 MAX_PORT: Final = 65535
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
-_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_NUMBER = Pattern(r"[0-9]+", re.ASCII)
 
 
 class Port(NamedTuple):

@@ -215,7 +215,11 @@ def url_password(instruction: Instruction, context: Context) -> Iterator[Match]:
                 for word in options(command).operands:
                     match = _VARIABLE_USER_INFO.search(word.text)
                     if match is not None:
-                        values = {"title": "a password or token", "shown": "from a variable", "how": "is written into .git/config with the URL"}
+                        values = {
+                            "title": "a password or token",
+                            "shown": "from a variable",
+                            "how": "is written into .git/config with the URL",
+                        }
                         yield Match(word.part(*match.span(1)), values, severity=Severity.MEDIUM)
 
 

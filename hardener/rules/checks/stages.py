@@ -1,6 +1,5 @@
 """Checks on stages: what a stage takes from another, what it is called, and whether it has a shell at all."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -14,13 +13,13 @@ from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import HOLE
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import ImageReference, Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
-_VARIABLE = re.compile(r"\$[{A-Za-z_]")
+_VARIABLE = Pattern(r"\$[{A-Za-z_]")
 _FILLING: Final = frozenset({"COPY", "ADD", "RUN", "WORKDIR"})
 _EMPTY_STAGE_LIMIT: Final = 64  # instructions; a stage that only labels itself is short
 _SHELL_FORM: Final = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
-_MAY_HOLD_A_SHELL = re.compile(r"/*(?:\./*)?$|/*(?:usr|bin|sbin|lib|lib64)(?:/|$)|.*(?:/|^)(?:[a-z]*sh|busybox|toybox)/*$")
+_MAY_HOLD_A_SHELL = Pattern(r"/*(?:\./*)?$|/*(?:usr|bin|sbin|lib|lib64)(?:/|$)|.*(?:/|^)(?:[a-z]*sh|busybox|toybox)/*$")
 
 
 def unknown_stage(image: ImageReference, context: Context) -> Iterator[Match]:

@@ -11,13 +11,13 @@ from hardener.rules.context import Context
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.instructions import NOT_STRINGS, Instruction, Mount, MountOption, Problem
 from hardener.sources.stages import Stage
-from hardener.text import Span
+from hardener.text import Pattern, Span
 
 # A quote right behind the bracket, or a first item that ends with a comma or closes the line: `[ -f x ]` is a test of the shell.
-_LOOKS_LIKE_JSON = re.compile(r"""\[["'“‘]|\[\s*(?:"[^"]*"|'[^']*'|[“”‘’][^“”‘’]*[“”‘’]|[^\s,\[\]"']+)\s*(?:,|\]\s*$)""")
-_BETWEEN = re.compile(r"[\s\\`]*")
-_DIRECTIVE = re.compile(r"([a-z]{3,12})\s*=\s*(\S+)", re.IGNORECASE)
-_FRONTEND = re.compile(r"(?:[\w.-]+/)*docker/dockerfile\S*|[\w.-]+(?:/[\w.-]+)+:\S+")
+_LOOKS_LIKE_JSON = Pattern(r"""\[["'“‘]|\[\s*(?:"[^"]*"|'[^']*'|[“”‘’][^“”‘’]*[“”‘’]|[^\s,\[\]"']+)\s*(?:,|\]\s*$)""")
+_BETWEEN = Pattern(r"[\s\\`]*")
+_DIRECTIVE = Pattern(r"([a-z]{3,12})\s*=\s*(\S+)", re.IGNORECASE)
+_FRONTEND = Pattern(r"(?:[\w.-]+/)*docker/dockerfile\S*|[\w.-]+(?:/[\w.-]+)+:\S+")
 _OTHERS_SHOWN: Final = 10
 
 
@@ -61,8 +61,8 @@ _MOUNT_KEYS: Final = (
 _MOUNT_SWITCHES: Final = frozenset({"readonly", "ro", "readwrite", "rw", "required"})
 _MOUNT_BOOLEANS: Final = frozenset({"1", "t", "true", "0", "f", "false"})
 _SHARING: Final = frozenset({"shared", "private", "locked"})
-_MODE = re.compile(r"[0-7]+")
-_ID = re.compile(r"[0-9]+", re.ASCII)
+_MODE = Pattern(r"[0-7]+")
+_ID = Pattern(r"[0-9]+", re.ASCII)
 
 
 def invalid_mount(instruction: Instruction, context: Context) -> Iterator[Match]:

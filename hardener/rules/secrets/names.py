@@ -4,10 +4,11 @@ A name is read as words (`_`, `-`, `.` and camel case separate them). English pu
 after the secret word takes the suspicion away, and one before it does not.
 """
 
-import re
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final
+
+from hardener.text import Pattern
 
 
 class Likeness(IntEnum):
@@ -19,7 +20,7 @@ class Likeness(IntEnum):
     PASSWORD = 3  # a password: even a plain word is one
 
 
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORD: Final = Pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 _PASSWORDS: Final = frozenset({"password", "passwd", "passphrase", "passcode", "pword", "pswd", "psw"})
 _PASSWORDS_LAST: Final = frozenset({"pass", "pw", "pwd"})  # PASS_RATE is none, PWD alone is the shell's directory
