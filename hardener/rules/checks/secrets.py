@@ -201,14 +201,14 @@ def url_password(instruction: Instruction, context: Context) -> Iterator[Match]:
             if pair.value is not None and "://" in pair.value.raw:
                 found = _judged(pair)
                 if found is not None and found[0].kind == _URL:
-                    yield _match(*found, how="stands in the URL")
+                    yield _in_url(*found)
         return
     views = [instruction.rest] if instruction.name in ("ADD", "COPY") and not instruction.heredocs else list(_texts(instruction))
     for view in views:
         if "://" in view.text:
             for secret, span in secrets_in(view):
                 if secret.kind == _URL:
-                    yield _match(secret, span, view.text[secret.start : secret.end], how="stands in the URL")
+                    yield _in_url(secret, span, view.text[secret.start : secret.end])
     if instruction.name == "RUN" and not _removes_git(instruction):
         for command in commands_of(instruction, _GIT):
             if options(command).subcommand in _STORES_THE_URL:
@@ -221,6 +221,10 @@ def url_password(instruction: Instruction, context: Context) -> Iterator[Match]:
                             "how": "is written into .git/config with the URL",
                         }
                         yield Match(word.part(*match.span(1)), values, severity=Severity.MEDIUM)
+
+
+def _in_url(secret: Secret, span: Span, text: str) -> Match:
+    return Match(span, {"what": f"a URL carries a literal password ({_redacted(text)})"}, severity=secret.severity)
 
 
 _RM: Final = frozenset({"rm"})
