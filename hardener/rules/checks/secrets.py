@@ -215,11 +215,7 @@ def url_password(instruction: Instruction, context: Context) -> Iterator[Match]:
                 for word in options(command).operands:
                     match = _VARIABLE_USER_INFO.search(word.text)
                     if match is not None:
-                        values = {
-                            "title": "a password or token",
-                            "shown": "from a variable",
-                            "how": "is written into .git/config with the URL",
-                        }
+                        values = {"what": "git writes the URL, with what the variable holds, into .git/config"}
                         yield Match(word.part(*match.span(1)), values, severity=Severity.MEDIUM)
 
 
