@@ -4,6 +4,7 @@
 input, 3 a bug in hardener.
 """
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -63,6 +64,8 @@ exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Run `harden` with the given arguments (default: those of the process) and return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
+    # Imports and documents are full of objects that stay; the default thresholds would look through them a hundred times.
+    gc.set_threshold(30_000, 20, 50)
     try:
         code = _main(args)
     except HardenError as error:

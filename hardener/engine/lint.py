@@ -9,7 +9,6 @@ The page to read for "what happens to my file":
     finding   the match with its place, its lines and a fingerprint that survives moved lines
 """
 
-import gc
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -97,14 +96,8 @@ class Linter:
     def judge_all(self, files: Iterable[Target]) -> Outcome:
         """Judge files in order."""
         outcome = Outcome([], [], [], [], {})
-        # Documents are full of cycles; the default thresholds would spend a fifth of the run looking for them.
-        thresholds = gc.get_threshold()
-        gc.set_threshold(30_000, 20, 50)
-        try:
-            for target in files:
-                self.judge(target, outcome)
-        finally:
-            gc.set_threshold(*thresholds)
+        for target in files:
+            self.judge(target, outcome)
         return outcome
 
     def judge(self, target: Target, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ wheel beside them (made when the wheel is built), otherwise in the user's cache,
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hardener import data_folder
 from hardener.errors import HardenError, suggest
@@ -355,18 +355,20 @@ def _read_compiled(path: str) -> tuple[RuleSource, ...] | None:
         return None  # absent, or not what this version writes: the YAML files are the truth
 
 
-def _restore(row: list[list[object]]) -> RuleSource:
-    fields, path, instructions, commands, match, at = row
-    severity, confidence, same_as = fields[3], fields[4], fields[10]
-    if not isinstance(severity, int) or not isinstance(confidence, int) or not isinstance(same_as, list):
-        raise ValueError("not a compiled rule")
-    texts = [str(field) for field in (*fields[:3], *fields[5:9])]
-    lists = [tuple(str(item) for item in field) if isinstance(field, list) else () for field in (fields[9], fields[11], fields[12])]
+def _restore(row: list[Any]) -> RuleSource:
+    """Return the source that one row of the compiled file describes; what the rows hold was checked when they were written."""
+    (rule_id, name, on, severity, confidence, title, message, why, how, references, same_as, tags, profiles), *rest = row
+    path, instructions, commands, match, at = rest
+    peers = tuple([(tool, tuple(ids)) for tool, ids in same_as])
     rule = Rule(
-        texts[0], texts[1], texts[2], Severity(severity), Confidence(confidence), texts[3], texts[4], texts[5], texts[6], lists[0],
-        tuple((str(tool), tuple(ids)) for tool, ids in same_as), lists[1], lists[2],
+        rule_id, name, on, _SEVERITIES[severity], _CONFIDENCES[confidence], title, message, why, how, tuple(references), peers,
+        tuple(tags), tuple(profiles),
     )  # fmt: skip
-    return RuleSource(rule, str(path), tuple(map(str, instructions)), tuple(map(str, commands)), match, str(at))
+    return RuleSource(rule, path, tuple(instructions), tuple(commands), match, at)
+
+
+_SEVERITIES: Final = tuple(Severity)
+_CONFIDENCES: Final = tuple(Confidence)
 
 
 def _signature(files: tuple[str, ...]) -> str:
