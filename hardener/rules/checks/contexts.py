@@ -159,7 +159,7 @@ def needless_files(instruction: Instruction, context: Context) -> Iterator[Match
     """Yield sources that are a tool's own files or what it makes."""
     for word in sources(instruction):
         name = word.text.rstrip("/").removesuffix("/*").removesuffix("/.").rpartition("/")[2]
-        if name in _NEEDLESS or name.endswith((".pyc", ".swp")):
+        if "://" not in word.text and (name in _NEEDLESS or name.endswith((".pyc", ".swp"))):
             yield Match(word.span, {"path": word.text})
 
 

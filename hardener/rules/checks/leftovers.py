@@ -111,11 +111,12 @@ def _unpacks(commands: tuple[Command, ...], path: str) -> bool:
 
 def _place(command: Command, path: str) -> Span:
     """Return the word that names a downloaded file: an option's value, or the URL it is named after."""
-    for word in command.args:
+    targets = [redirect.target for redirect in command.redirects if redirect.target is not None]
+    for word in (*targets, *command.args):
         if word.text.endswith(path):
             return word.span
     for word in command.args:
-        if basename(word.text) == basename(path):
+        if basename(word.text.partition("?")[0]) == basename(path):
             return word.span
     return command.span
 

@@ -11,8 +11,10 @@ from hardener.rules.checks.installs import Use, is_local, value_span
 from hardener.rules.checks.managers import CLEAN, CONFIGURE, INSTALL, RELEASE, REMOVE, UPDATE, UPGRADE
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
+from hardener.rules.fetches import SHELLS
 from hardener.sources.commands import Invocation
 from hardener.sources.instructions import Instruction
+from hardener.sources.shell import Command
 from hardener.sources.tools import names
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Pattern, Span, View
@@ -138,15 +140,20 @@ def index_update_alone(instruction: Instruction, context: Context) -> Iterator[M
         return
     script = instruction.script
     managed = {id(use.command) for use in uses}
-    if script is None or any(
-        id(command) not in managed and command.name and command.name not in _NEEDS_NO_LISTS for command in script.commands
-    ):
-        return  # what else runs here may install something
+    if script is None or any(id(command) not in managed and _may_install(command) for command in script.commands):
+        return
     used = {use.manager.name for use in uses if use.action not in (UPDATE, CLEAN, CONFIGURE)}
     for update in updates:
         if update.manager.name not in used and not has_cache(instruction, "/var/lib/apt/lists", update.manager.cache):
             yield Match(update.head, {"program": update.command.name})
             return
+
+
+def _may_install(command: Command) -> bool:
+    """Whether a command that is no package manager may call one. A shell's own script is looked into, so the shell is innocent."""
+    if not command.name or command.name in _NEEDS_NO_LISTS:
+        return False
+    return command.name not in SHELLS or not command.scripts
 
 
 def waits_for_an_answer(invocation: Invocation, context: Context) -> Iterator[Match]:
