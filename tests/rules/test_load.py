@@ -128,3 +128,10 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     assert [source.rule.id for source in load.builtin(str(blocked))] == ["ACME001"]
+
+
+def test_only_messages_have_placeholders() -> None:
+    """`why` and `how` are printed as they stand, also by `harden explain`, where there is no finding to fill them from."""
+    for source in load.read(load.rule_files(data_folder("rules"))):
+        for text in (source.rule.title, source.rule.why, source.rule.how):
+            assert load.placeholders(text.replace("${", "$(")) == (), source.rule.id
