@@ -1,7 +1,7 @@
 """Checks on variables: those that nothing has set, and those that are set in vain.
 
-What a base image sets is unknown, so a variable that nothing in the file declares is reported only when something shows that the author
-meant one that is: a near name, a later or an outer declaration.
+What a base image sets is unknown but for a few that set nothing, so a variable that nothing in the file declares is reported only when
+something shows that the author meant one that is: a near name, a later or an outer declaration.
 """
 
 import re
@@ -26,6 +26,8 @@ _WHOLE_REST: Final = frozenset({"EXPOSE", "USER", "VOLUME", "WORKDIR", "STOPSIGN
 _EXPANDED_FLAGS: Final = frozenset({"chown", "chmod", "checksum", "exclude"})
 _NAMES_COMPARED: Final = 200
 _LINEAGE_LIMIT: Final = 64
+# Their configuration sets PATH and nothing else (docker image inspect).
+_SET_NOTHING: Final = frozenset({"alpine", "busybox", "debian", "ubuntu"})
 _VERSION_NAME = Pattern(r"[A-Z0-9_]+_(?:VERSION|HOME|MAJOR)")
 # Nothing of the environment is read between two of these.
 _TRANSPARENT: Final = frozenset({"LABEL", "EXPOSE", "MAINTAINER", "STOPSIGNAL", "VOLUME"})
@@ -103,12 +105,20 @@ def _why_undefined(variables: Variables, name: str, instruction: Instruction) ->
         return f"it is declared only on line {line}" if line else ""
     if variables.lookup(name, instruction.index) is None:
         return "nothing sets it, and scratch brings no variables"
+    image = variables.stage.root.image
+    if image.is_external and image.name in _SET_NOTHING and name not in _own_names(instruction):
+        return f"nothing sets it, and {image.name} brings no variables"
     if len(name) < 5 or _VERSION_NAME.fullmatch(name):
         return ""
     from hardener.rules.variables import nearest
 
     meant = nearest(name[:64], _declared_before(variables, instruction.index), letters=1)
     return f"{meant} is declared, and perhaps meant" if meant else ""
+
+
+def _own_names(instruction: Instruction) -> frozenset[str]:
+    """Return what an ENV sets: `A=/x:$A` is written for whatever image the file may once be built on."""
+    return frozenset(pair.key.text for pair in instruction.pairs) if instruction.name == "ENV" else frozenset()
 
 
 def _declared_before(variables: Variables, index: int) -> Iterator[str]:

@@ -35,8 +35,8 @@ _PLACEHOLDER_WORDS: Final = _words(
     """
     bar baz blank buildtime censored changeit changeme changethis collectstatic dummy empty fake fixme foo foobar ignore ignored insert
     ipsum irrelevant lorem mock nil none notneeded notreal notset notused null placeholder redacted replaceme replacethis sample sanitized
-    string stub tbc tbd temp temporary throwaway tmp todo undefined unknown unset unused value whatever your yourpassword yoursecret
-    yourtoken
+    string stub tbc tbd temp temporary throwaway tmp todo undefined unknown unset unused value whatever your yourpassword yours
+    yoursecret yourtoken
     """
 )
 # Two words in a row, whatever separates them: CHANGE-ME, replace_with_…, put-your-…, not_used, build only.
