@@ -239,7 +239,7 @@ def _code_source(command: Command, name: str) -> Command | None:
         for redirect in command.redirects:
             if (fetch := _fetch_in(redirect.scripts)) is not None:
                 return fetch
-        return next((source for source in _feeding(command) if is_fetcher(source)), None)
+        return next((fetch for source in _feeding(command) if (fetch := _printed(source)) is not None), None)
     if first is not None and first.text.startswith("<("):
         return _fetch_in(first.scripts)
     return None
@@ -264,6 +264,15 @@ def _feeding(command: Command) -> Iterator[Command]:
         if node.script.scope[-1:] in (("substitution",), ("process-substitution",)):
             return
         node = node.parent
+
+
+def _printed(command: Command) -> Command | None:
+    """Return the fetcher whose output a command prints: itself, or one in `echo "$(…)"`."""
+    if is_fetcher(command):
+        return command
+    if command.name not in ("echo", "printf"):
+        return None
+    return next((fetch for word in command.args if (fetch := _fetch_in(word.scripts)) is not None), None)
 
 
 def _fetch_in(scripts: tuple[Script, ...]) -> Command | None:
