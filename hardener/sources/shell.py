@@ -497,7 +497,7 @@ class Script:
             if not node.compound:
                 commands.append(node)
             redirects = node._redirects
-            if effective.codes or redirects is not None:
+            if effective.codes or redirects is not None or (effective.reads_stdin and _printed_into(node)):
                 # What is read twice may be found twice, and a here-document stands behind the line that announces it.
                 in_order = in_order and not effective.codes and not any(redirect.body for redirect in redirects or ())
                 in_order = in_order and not effective.reads_stdin
@@ -638,8 +638,8 @@ def _reread(command: Command) -> "list[Script]":
         else:
             _read(script)
         scripts.append(script)
-    if command._redirects and command.effective.reads_stdin:
-        for redirect in command._redirects:
+    if command.effective.reads_stdin:
+        for redirect in (*command.redirects, *_printed_into(command)):
             body: View | None = None
             if redirect.operator == "<<<" and redirect.target is not None:
                 body = redirect.target.content
@@ -653,6 +653,15 @@ def _reread(command: Command) -> "list[Script]":
                 _read(script)
                 scripts.append(script)
     return scripts
+
+
+def _printed_into(command: Command) -> tuple[Redirect, ...]:
+    """Return the input of a bare `cat` that is piped into a command: `cat <<EOF | sh` hands the here-document on."""
+    members = command.pipeline.commands
+    if len(members) < 2 or members[1] is not command:
+        return ()
+    source = members[0]
+    return source.redirects if source.name == "cat" and not source.args else ()
 
 
 def _adopt(script: Script, command: Command) -> None:

@@ -397,6 +397,17 @@ CASES = (
         (("HD204", 3, "sudo"), ("HD202", 5, "root")),
     ),
     Case(
+        "heredoc that cat hands on to a shell",
+        "FROM debian:12\nRUN cat <<EOF | bash 2>&1\nsudo ls\nEOF\nUSER root\n",
+        (("HD204", 3, "sudo"), ("HD202", 5, "root")),
+    ),
+    Case(
+        "heredoc that cat hands on to a file",
+        "FROM debian:12\nRUN cat <<EOF | tee /a\nsudo ls\nEOF\nUSER root\n",
+        (("HD202", 5, "root"),),
+        ("HD204",),
+    ),
+    Case(
         "heredoc with a file descriptor",
         "FROM debian:12\nRUN 0<<EOF sh\nsudo ls\nEOF\nUSER root\n",
         (("HD204", 3, "sudo"), ("HD202", 5, "root")),
