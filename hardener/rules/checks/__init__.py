@@ -16,7 +16,7 @@ Check = Callable[[Any, Context], Iterable[Match]]
 
 TOPICS: Final = (
     "base_images", "users", "privileges", "secrets", "secret_files", "packages", "network", "downloads", "tls", "origins",
-    "layers", "metadata", "labels", "health", "syntax", "shell_use",
+    "layers", "metadata", "labels", "health", "syntax", "shell_use", "shell_programs", "dash",
 )  # fmt: skip
 
 
