@@ -27,7 +27,7 @@ _DEBIAN_BASED: Final = frozenset({
     "haproxy", "influxdb", "jenkins/jenkins",
 })  # fmt: skip
 _ANOTHER_SYSTEM: Final = Pattern(r"alpine|ubi|oracle|centos|fedora|windows|nanoserver|rocky|alma|rhel")
-_NEEDLE: Final = Pattern(r"\b(?:source|pushd|popd|shopt|declare|let|mapfile|readarray|pipefail|echo[ \t]+-)|\[\[")
+_NEEDLES: Final = ("source", "pushd", "popd", "shopt", "declare", "let ", "mapfile", "readarray", "pipefail", "echo -", "[[")
 _BASH_ONLY: Final = frozenset({"source", "pushd", "popd", "shopt", "declare", "let", "mapfile", "readarray", "[["})
 _ECHO_FLAGS: Final = Pattern(r"-[neE]*[eE][neE]*")
 _OTHER_SH: Final = Pattern(
@@ -40,22 +40,31 @@ def bash_in_dash(stage: Stage, context: Context) -> Iterator[Match]:
     if is_windows(stage.origin):
         return
     image: ImageReference | None = None
+    replaced: bool | None = None
     for outer in stage.instructions:
         instruction = outer.trigger or outer
-        if instruction.name not in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL") or not _may_hold_bash(instruction):
+        if instruction.name not in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL"):
             continue
         if image is None:
             image = root_image(stage)
-            if not _is_debian(image) or _replaces_sh(stage):
+            if not _is_debian(image):
                 return
-        yield from _bash_words(instruction, image)
+        if _may_hold_bash(instruction):
+            if replaced is None:
+                replaced = _replaces_sh(stage)
+            if replaced:
+                return
+            yield from _bash_words(instruction, image)
 
 
 def _may_hold_bash(instruction: Instruction) -> bool:
     if instruction.name == "SHELL":
         return "pipefail" in instruction.text
     script = instruction.script
-    return script is not None and _NEEDLE.search(script.view.text) is not None
+    if script is None:
+        return False
+    text = script.view.text
+    return any(needle in text for needle in _NEEDLES)
 
 
 def _is_debian(image: ImageReference) -> bool:

@@ -5,13 +5,12 @@ from typing import Final
 
 from hardener.finding import Match
 from hardener.rules.checks import Check
-from hardener.rules.checks.shell_use import top_pipelines, top_script
+from hardener.rules.checks.shell_use import last_pipeline, top_script
 from hardener.rules.context import Context
-from hardener.rules.reading import commands_of
 from hardener.sources.commands import Invocation
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options
-from hardener.sources.shell import Command, Pipeline, Script
+from hardener.sources.shell import Command, Script
 from hardener.text import Pattern
 
 _STARTING: Final = frozenset({"start", "restart", "reload", "force-reload", "stop", "status", "condrestart"})
@@ -32,11 +31,11 @@ class _Place:
 
     __slots__ = ("command", "instruction", "is_last", "is_only")
 
-    def __init__(self, command: Command, instruction: Instruction, pipelines: list[Pipeline]) -> None:
+    def __init__(self, command: Command, instruction: Instruction, script: Script) -> None:
         self.command = command
         self.instruction = instruction
-        self.is_last = bool(pipelines) and pipelines[-1] is command.pipeline
-        self.is_only = self.is_last and len(pipelines) == 1
+        self.is_last = last_pipeline(script) is command.pipeline
+        self.is_only = self.is_last and len(script.own) == 1
 
     def words(self) -> list[str]:
         return [word.text for word in self.command.args]
@@ -140,7 +139,6 @@ _JUDGES: Final[Mapping[str, Callable[[_Place], str]]] = {
     **dict.fromkeys(("ip", "ifconfig", "route"), _interface),
     **dict.fromkeys(("hostnamectl", "timedatectl", "localectl", "loginctl"), _clock),
 }
-_POINTLESS: Final = frozenset(_JUDGES)
 _INIT_SCRIPT: Final = Pattern(r"/etc/(?:rc\.d/)?init\.d/[\w.-]+")
 
 
@@ -149,24 +147,19 @@ def pointless_command(instruction: Instruction, context: Context) -> Iterator[Ma
     script = instruction.script
     if script is None or script.dialect in ("powershell", "cmd", "other"):
         return
-    pipelines: list[Pipeline] | None = None
-    for command in _suspects(instruction, script):
+    has_init_scripts = "/init.d/" in script.view.text
+    own: Script | None = None
+    for command in script.commands:
+        judge = _JUDGES.get(command.name)
         word = command.name_word
-        if word is None:
+        if word is None or (judge is None and not has_init_scripts):
             continue
-        if pipelines is None:
-            pipelines = top_pipelines(top_script(script))
-        judge = _service if _INIT_SCRIPT.fullmatch(word.text) else _JUDGES.get(command.name)
-        what = judge(_Place(command, instruction, pipelines)) if judge is not None else ""
+        if has_init_scripts and _INIT_SCRIPT.fullmatch(word.text):
+            judge = _service
+        own = own or top_script(script)
+        what = judge(_Place(command, instruction, own)) if judge is not None else ""
         if what:
             yield Match(word.span, {"program": command.name, "what": what})
-
-
-def _suspects(instruction: Instruction, script: Script) -> Iterator[Command]:
-    if "/init.d/" in script.view.text:
-        yield from script.commands
-    else:
-        yield from commands_of(instruction, _POINTLESS)
 
 
 _SH: Final = frozenset({"/bin/sh", "/usr/bin/sh"})

@@ -78,6 +78,16 @@ def top_pipelines(script: Script) -> list[Pipeline]:
     return [one for one in script.own if one.commands and one.commands[0].enclosing is None]
 
 
+def last_pipeline(script: Script) -> Pipeline | None:
+    """Return the last pipeline of a script that stands in no compound command, without a look at the others."""
+    if not script.own or not script.own[-1].commands:
+        return None
+    node = script.own[-1].commands[0]
+    while node.enclosing is not None:
+        node = node.enclosing
+    return node.pipeline
+
+
 def pipe_without_pipefail(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD901: a command whose exit status nobody sees, since it stands before a pipe."""
     script = instruction.script
@@ -112,27 +122,27 @@ def lost_shell_state(instruction: Instruction, context: Context) -> Iterator[Mat
     if script is None:
         return
     script = top_script(script)
-    pipelines = top_pipelines(script)
-    if not pipelines or any(len(one.commands) != 1 for one in pipelines[-1:]):
+    final = last_pipeline(script)
+    if final is None or len(final.commands) != 1:
         return
-    last = pipelines[-1].commands[0]
+    last = final.commands[0]
     if script.dialect in _WINDOWS:
-        if len(pipelines) == 1:
+        if len(script.own) == 1:
             yield from _windows_state(last)
         return
-    if script.dialect not in _POSIX or _runs_on(script, last):
+    what = _state(last)
+    if not what or script.dialect not in _POSIX or _runs_on(last):
         return
+    pipelines = top_pipelines(script)
     if all(len(one.commands) == 1 and _state(one.commands[0]) for one in pipelines):
         commands = [one.commands[0] for one in pipelines]
         command = next((one for one in commands if one.name not in _TIDYING), commands[0])
         yield Match(_name_span(command), {"what": _state(command)})
-    elif pipelines[-1].operator in ("&&", ";", "\n") and last.name not in _TIDYING and last.name:
-        what = _state(last)
-        if what and (last.name not in _DIRECTORY or _goes_somewhere(last, pipelines)):
-            yield Match(_name_span(last), {"what": what})
+    elif final.operator in ("&&", ";", "\n") and _is_meant_to_last(last, pipelines):
+        yield Match(_name_span(last), {"what": what})
 
 
-def _runs_on(script: Script, last: Command) -> bool:
+def _runs_on(last: Command) -> bool:
     """Whether an `&` follows the last command."""
     return last.view is not None and last.view.text[last.end : last.end + 20].lstrip(" \t\r\n").startswith("&")
 
@@ -180,8 +190,10 @@ def _state(command: Command) -> str:
     return ""
 
 
-def _goes_somewhere(last: Command, pipelines: list[Pipeline]) -> bool:
-    """Whether the author of a final `cd` seems to expect to stay there: not back, and not after another `cd`."""
+def _is_meant_to_last(last: Command, pipelines: list[Pipeline]) -> bool:
+    """Whether the author of a final setting expects it to stay: no tidying up, and no `cd` back or after another one."""
+    if last.name not in _DIRECTORY:
+        return last.name != "" and last.name not in _TIDYING
     operands = [word.text.rstrip("/") or "/" for word in last.args]
     if len(operands) != 1 or operands[0] in _BACK:
         return False
@@ -191,7 +203,7 @@ def _goes_somewhere(last: Command, pipelines: list[Pipeline]) -> bool:
 def cd_instead_of_workdir(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD903: a RUN that begins by going to an absolute path."""
     script = instruction.script
-    if script is None or script.dialect == "other":
+    if script is None or not any(name in script.view.text for name in ("cd", "ushd", "ocation", "sl ", "chdir")):
         return
     script = top_script(script)
     pipelines = top_pipelines(script)
@@ -219,10 +231,10 @@ def background_process(instruction: Instruction, context: Context) -> Iterator[M
     if script is None:
         return
     script = top_script(script)
-    pipelines = top_pipelines(script)
-    if script.dialect not in _POSIX or not pipelines:
+    final = last_pipeline(script)
+    if script.dialect not in _POSIX or final is None:
         return
-    last = pipelines[-1].commands[-1]
+    last = final.commands[-1]
     view = last.view
     if view is None:
         return
