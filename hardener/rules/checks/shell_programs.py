@@ -18,6 +18,7 @@ _SYSTEMCTL: Final = frozenset({
     "start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "status", "isolate", "daemon-reload", "daemon-reexec",
     "is-active", "reboot", "poweroff", "halt", "kill",
 })  # fmt: skip
+_ASKING: Final = frozenset({"--version", "-V", "-v", "--help", "-h"})
 _NO_INIT: Final = "talks to an init system, and there is none in a build"
 _ENDS_WITH_LAYER: Final = "starts a service that ends with this RUN; only files stay"
 _ONLY_SHOWS: Final = "shows the state of the build container, which changes nothing in the image"
@@ -64,16 +65,15 @@ def _shutdown(place: _Place) -> str:
 
 
 def _show(place: _Place) -> str:
-    words = place.words()
-    if any(word in ("--version", "-V", "--help", "-h") for word in words):
-        return ""
-    return _ONLY_SHOWS if place.is_plain() else ""
+    return _ONLY_SHOWS if place.is_plain() and not _ASKING.intersection(place.words()) else ""
 
 
 def _monitor(place: _Place) -> str:
     words = place.words()
-    if any(word.startswith(("-b", "-n", "-v", "-V", "--version", "-h", "--help")) for word in words):
-        return _show(place) if place.command.name != "watch" else _NO_TERMINAL
+    if _ASKING.intersection(words):
+        return ""
+    if place.command.name != "watch" and any(word.startswith(("-b", "-n")) for word in words):
+        return _show(place)
     return _NO_TERMINAL
 
 
