@@ -86,7 +86,10 @@ def _examples(source: RuleSource) -> tuple[tuple[Example, ...], tuple[Example, .
 
 def _prose(text: str) -> str:
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
-    return "\n\n".join(fill(part, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False) for part in paragraphs)
+    return "\n\n".join(
+        fill(part, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for part in paragraphs
+    )
 
 
 def _listing(examples: tuple[Example, ...]) -> str:
