@@ -261,3 +261,15 @@ def test_the_action_pins_what_it_uses() -> None:
     assert [
         step for step in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step[0]) or not re.fullmatch(r" +# v\d+\.\d+\.\d+", step[1])
     ] == []
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python 3.11.0 to 3.11.4, Debian 12's among them, match `(…)*+` wrongly when the group can backtrack (cpython#106052)."""
+    possessive = re.compile(r"\)(?:\*|\+|\?|\{\d*,?\d*\})\+[^+]")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "hardener").rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if possessive.search(line + " ")
+    ]
+    assert found == []

@@ -338,9 +338,9 @@ def _word_pattern(escape: str) -> Pattern:
     return Pattern(
         rf"""(?: [^{spaces}"'{escaped}]++                                # ordinary characters
                | {escaped}(?:.|\Z)                                       # an escaped one
-               | "(?:[^"{escaped}]++|{escaped}.)*+(?:"|{escaped}?\Z)     # an unterminated quote runs to the end
+               | "(?:[^"{escaped}]++|{escaped}.)*(?:"|{escaped}?\Z)     # an unterminated quote runs to the end
                | '[^']*+(?:'|\Z)                                         # no escapes in here
-             )++""",
+             )+""",
         re.VERBOSE | re.DOTALL,
     )
 

@@ -13,7 +13,7 @@ from hardener.sources.shell_words import SPACE, WordReader
 
 # Carriage returns count as blanks: those of CRLF files would otherwise stick to the last word of each line.
 _TOKEN = re.compile(
-    r"""(?:[ \t\r]|\\\r?\n)*+(?:
+    r"""(?:[ \t\r]++|\\\r?\n)*(?:
      ([^ \t\r\n'"\\`$()<>|&;\#][^ \t\r\n'"\\`$()<>|&;]*+)(?![\\'"`$(<>])    # 1 a plain word
     |(\n)                                                                   # 2
     |(&&|\|\||;;&|;;|;&|\|&|[;|()]|&(?!>))                                  # 3 an operator
@@ -30,7 +30,7 @@ _WORDS: Final = (_PLAIN, _WORD)
 _DUPLICATE = re.compile(r"[ \t]*([0-9]+-?|-)(?![^ \t\r\n()<>|&;])")
 _IN = re.compile(r"in(?![^ \t\r\n;(])")
 _TEST_END = re.compile(r"\]\](?![^ \t\r\n;&|()<>])")
-_TEST_BLANKS = re.compile(r"(?:[ \t\r]|\\\r?\n)*+")
+_TEST_BLANKS = re.compile(r"(?:[ \t\r]++|\\\r?\n)*")
 _CLOSING = re.compile(r"[ \t]*\)")
 _PARENTHESES = re.compile(r"[ \t]*\([ \t]*\)")
 

@@ -13,10 +13,10 @@ from hardener.sources.shell_lists import ListBuilder
 from hardener.text import View
 
 _POWERSHELL_TOKEN = re.compile(
-    r"""(?:[ \t\r]|`\r?\n)*+(?:
+    r"""(?:[ \t\r]|`\r?\n)*(?:
      (\n)                                        # 1
     |(&&|\|\||[;|])                              # 2
-    |(<\#(?:[^#]|\#(?!>))*+(?:\#>)?|\#[^\n]*)    # 3 a comment
+    |(<\#(?:[^#]++|\#(?!>))*(?:\#>)?|\#[^\n]*)    # 3 a comment
     |([)}])                                      # 4
     |((?:[0-9]|\*)?>>?(?:&[0-9])?)               # 5 a redirection
     |(?=(.))                                     # 6 a word
@@ -26,10 +26,10 @@ _POWERSHELL_TOKEN = re.compile(
 _POWERSHELL_PIECE = re.compile(
     r"""
      ([^ \t\r\n'"`$(){};|,@]++)                  # 1
-    |'((?:[^']|'')*+)'                           # 2
+    |'((?:[^']++|'')*)'(?!')                         # 2
     |(")                                         # 3
-    |(@'\r?\n(?:[^\n]|\n(?!'@))*+(?:\n'@)?)      # 4 here-strings
-    |(@"\r?\n(?:[^\n]|\n(?!"@))*+(?:\n"@)?)      # 5
+    |(@'\r?\n(?:[^\n]++|\n(?!'@))*(?:\n'@)?)      # 4 here-strings
+    |(@"\r?\n(?:[^\n]++|\n(?!"@))*(?:\n"@)?)      # 5
     |`\r?\n                                      # a continuation
     |`(.)                                        # 6
     |([$@]?[({])                                 # 7
@@ -51,7 +51,7 @@ _GROUPS: Final = {
 _BRACKETS = re.compile(r"[(){}]|'[^']*+'|\"[^\"]*+\"|`.", re.DOTALL)
 
 _CMD_TOKEN = re.compile(
-    r"""(?:[ \t\r]|\^\r?\n)*+(?:
+    r"""(?:[ \t\r]|\^\r?\n)*(?:
      (\n)                                        # 1
     |(&&|\|\||[&|])                              # 2
     |([()])                                      # 3

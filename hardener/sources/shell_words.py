@@ -25,12 +25,12 @@ _PIECE_SOURCE = rf"""
     |(\$\{{)                     # 9
     |(`)                         # 10
     |(\$?")                      # 11
-    |\$'((?:[^'\\]|\\.)*+)'      # 12
+    |\$'((?:[^'\\]++|\\.)*)'      # 12
     |(['\\$])                    # 13 an unterminated quote, a last backslash, a lone dollar
 """
 _PIECE = re.compile(rf"""([^ \t\r\n'"\\`$()<>|&;]++)|{_PIECE_SOURCE}""", re.VERBOSE | re.DOTALL)
 # Inside [[ ]], where < && and parentheses are operators of the test and may touch a word.
-_TEST_PIECE: Final = rf"""((?:[^ \t\r\n'"\\`$;<>]|[<>](?!\())++)|{_PIECE_SOURCE}"""
+_TEST_PIECE: Final = rf"""((?:[^ \t\r\n'"\\`$;<>]++|[<>](?!\())+)|{_PIECE_SOURCE}"""
 _IN_DOUBLE = re.compile(
     rf"""
     ([^"\\`$]++)                # 1
@@ -45,7 +45,7 @@ _IN_DOUBLE = re.compile(
 )
 _IN_BRACES = re.compile(
     r"""
-    ((?:[^}'"\\`$]|\\.|[\\$](?![({]))++)  # 1
+    ((?:[^}'"\\`$]++|\\.|[\\$](?![({]))+)  # 1
     |(\})                        # 2
     |(')                         # 3
     |(")                         # 4
@@ -53,15 +53,15 @@ _IN_BRACES = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_IN_BACKTICKS = re.compile(r"(?:[^`\\]|\\.)*+", re.DOTALL)
+_IN_BACKTICKS = re.compile(r"(?:[^`\\]++|\\.)*", re.DOTALL)
 _BACKTICK_ESCAPE = re.compile(r"\\(?=[$`\\])")
 _QUOTED_BACKTICK_ESCAPE = re.compile(r"\\(?=[$`\\\"])")
-_PARENTHESES = re.compile(r"[()]|'[^']*+'|\"(?:[^\"\\]|\\.)*+\"|\\.", re.DOTALL)
+_PARENTHESES = re.compile(r"[()]|'[^']*+'|\"(?:[^\"\\]++|\\.)*\"|\\.", re.DOTALL)
 _ANSI: Final = r"(?s)\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|(.))"
 _ANSI_CHARACTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 _ARRAY = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\[[^\]]*\])?\+?=\Z")
 _MARKERS = re.compile(r"\\.|[$`]", re.DOTALL)
-SPACE: Final = re.compile(r"(?:[ \t\r\n]|\\\r?\n|(?<![^ \t\r\n;(])#[^\n]*)*+")
+SPACE: Final = re.compile(r"(?:[ \t\r\n]++|\\\r?\n|(?<![^ \t\r\n;(])#[^\n]*+)*")
 
 _LOOKAHEAD: Final = 4096  # characters within which `((` must close to count as arithmetic
 _LOOKAHEADS: Final = 64  # vain looks ahead, after which a text is hopeless

@@ -39,7 +39,7 @@ _WORDS: Final[dict[str, str | int | float | bool | None]] = {
 _MAX_DIGITS: Final = 4000  # the interpreter refuses to convert more than 4,300: such a "number" stays text
 
 _STANDARD: Final = "tag:yaml.org,2002:"
-_BLANK: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
 _PROPERTY: Final = re.compile(_BLANK.pattern + r"(?:&[\w-]+|!<[^>\s]*>|![^\s{}\[\],]*)")
 _UNPRINTABLE: Final = "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # 4 ms to compile: for the error only
 

@@ -28,7 +28,7 @@ _PUBLISHED_KEYS: Final = ("MIIEogIBAAKCAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz
 # base64 of "openssh-key-v1\0" and the cipher name "none": PROTOCOL.key in OpenSSH's source.
 _OPENSSH_PLAIN: Final = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
 _PEM_HEADER: Final = r"(?:Proc-Type|DEK-Info|Comment|Version|Hash):[^\n\\]*+"
-_PEM_BODY: Final = rf"(?:{_PEM_HEADER}|[A-Za-z0-9+/=\s\\\"'])*+"
+_PEM_BODY: Final = rf"(?:{_PEM_HEADER}|[A-Za-z0-9+/=\s\\\"'])*"
 
 _WRONG_CHECKSUM: Final = Verdict(Confidence.LOW, "its checksum is wrong: an example, most likely", Severity.LOW)
 

@@ -55,7 +55,7 @@ _PLACEHOLDER_SIGNS: Final = r"(?i)\.{2,}|…|\*+|x{3,}.*|\?+|-+|_+|#+|=+|[0x-]+|
 _SHOUTED: Final = r"[A-Z]+(?:_[A-Z0-9]+)+|[A-Z]*(?:PASSWORD|TOKEN|SECRET|KEY|PASS)"
 
 _SETTING: Final = r"""(?xis)
-      [~^<>=]{0,2}\ ?(?:v|release-)?\d++(?:\.(?:\d++|x|\*))++(?:[-+~._]?[0-9A-Za-z]++){0,8}+   # 1.2.3-rc1
+      [~^<>=]{0,2}\ ?(?:v|release-)?\d++(?:\.(?:\d++|x|\*))+(?:[-+~._]?[0-9A-Za-z]++){0,8}   # 1.2.3-rc1
     | \d+(?:\.\d+)?\s*(?:ns|us|ms|s|m|h|d|w|secs?|seconds?|mins?|minutes?|hours?|days?|[kmgt]i?b?|%)   # 30d 512MiB
     | \d{4}-\d\d-\d\d(?:[T ].*)?                                         # dates
     | alias/.+ | urn:.+
