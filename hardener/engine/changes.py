@@ -116,11 +116,12 @@ def _path(text: bytes) -> str | None:
 
 def _git(arguments: list[str], cwd: str, what: str, how: str = "") -> bytes:
     """Return what git prints, or raise `HardenError` with its reason."""
-    import subprocess  # 10 ms: only for --diff  # nosec B404: git, a list, no shell
+    # Late, because it takes 10 ms and only --diff needs it. git from the PATH, a list, no shell.
+    import subprocess  # nosec B404
 
     try:
         command = ["git", *_SAFE, *arguments]
-        done = subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, check=False)  # nosec B603: git from the PATH
+        done = subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, check=False)  # nosec B603
     except OSError as error:
         raise HardenError(f"cannot run git: {error.strerror}", where="--diff", how="install git, or leave --diff out") from None
     if done.returncode:

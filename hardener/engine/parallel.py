@@ -51,7 +51,7 @@ def _start(work: Callable[[Sequence[Item]], Result], share: Sequence[Item]) -> t
 
 
 def _result(work: Callable[[Sequence[Item]], Result], share: Sequence[Item]) -> bytes:
-    from pickle import dumps  # nosec B403: for our own child's pipe
+    from pickle import dumps  # nosec B403
 
     try:
         return dumps((True, work(share)))
@@ -72,11 +72,12 @@ def _collect(child: int, reading: int) -> bytes:
 
 
 def _restore(data: bytes) -> Any:
-    from pickle import loads  # nosec B403: likewise
+    from pickle import loads  # nosec B403
 
     if not data:
         raise RuntimeError("a worker process died")
-    is_result, content = loads(data)  # noqa: S301  # nosec B301: what our own child wrote into our own pipe
+    # What our own child wrote into our own pipe; nobody else holds its ends.
+    is_result, content = loads(data)  # noqa: S301  # nosec B301
     if is_result:
         return content
     what, where, how = content

@@ -19,7 +19,7 @@ from hardener.sources.instructions import Instruction
 from hardener.text import Span, View
 
 if TYPE_CHECKING:
-    from subprocess import Popen  # nosec B404: a type
+    from subprocess import Popen  # nosec B404
 
 KIND: Final = "shell.script"
 """The `on:` of the rule that ShellCheck's codes are made from."""
@@ -120,7 +120,8 @@ class Run:
         self._process = self._start(binary) if self._names else None
 
     def _start(self, binary: str) -> "Popen[bytes]":
-        from subprocess import DEVNULL, Popen  # nosec B404: a fixed program, a list of our own file names, no shell
+        # A fixed program, a list of our own file names, no shell.
+        from subprocess import DEVNULL, Popen  # nosec B404
 
         excluded = ",".join(f"SC{code}" for code in EXCLUDED)
         command = [binary, "--norc", "--format=json1", f"--exclude={excluded}", "--", *self._names.values()]
