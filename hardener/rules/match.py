@@ -16,7 +16,7 @@ What a fact cannot know makes a condition unknown; unknown is neither true nor f
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from hardener.rules.facts import KINDS, Atom, FactValue, Getter, SpanGetter, Subject, flag_fact, flag_place, option_fact, option_place
 from hardener.sources.unknown import UNKNOWN
@@ -26,6 +26,7 @@ Truth = bool | None
 
 Predicate = Callable[[Subject], Truth]
 Test = Callable[[FactValue], Truth]
+_Asked = TypeVar("_Asked")
 
 OPERATORS: Final = ("in", "not-in", "matches", "not-matches", "starts-with", "ends-with", "contains", "lacks", "above", "below")
 
@@ -69,10 +70,10 @@ def compile_match(kind: str, source: object, path: tuple[str | int, ...] = ("mat
     if isinstance(source, list):
         if not source:
             raise MatchError("a list of alternatives must not be empty", path)
-        return _any([compile_match(kind, item, (*path, index)) for index, item in enumerate(source)])
+        return _join([compile_match(kind, item, (*path, index)) for index, item in enumerate(source)], decisive=True)
     if not isinstance(source, dict) or not source:
         raise MatchError("match takes a mapping of facts to conditions, or a list of such mappings", path)
-    return _all([_condition(kind, str(name), condition, (*path, str(name))) for name, condition in source.items()])
+    return _join([_condition(kind, str(name), condition, (*path, str(name))) for name, condition in source.items()], decisive=False)
 
 
 def _condition(kind: str, name: str, condition: object, path: tuple[str | int, ...]) -> Predicate:
@@ -97,7 +98,7 @@ def _test(condition: object, path: tuple[str | int, ...]) -> Test:
         if not condition:
             raise MatchError("no operator given", path, OPERATORS)
         tests = [_operator(str(name), argument, (*path, str(name))) for name, argument in condition.items()]
-        return tests[0] if len(tests) == 1 else _all_tests(tests)
+        return _join(tests, decisive=False)
     if isinstance(condition, list):
         return _operator("in", condition, path)
     if condition is None:
@@ -204,49 +205,19 @@ def _negate(test: Test) -> Test:
     return lambda value: None if (truth := test(value)) is None else not truth
 
 
-def _all_tests(tests: list[Test]) -> Test:
-    def test(value: FactValue) -> Truth:
-        truth: Truth = True
-        for part in tests:
-            result = part(value)
-            if result is False:
-                return False
+def _join(parts: list[Callable[[_Asked], Truth]], *, decisive: bool) -> Callable[[_Asked], Truth]:
+    """Return the conjunction of the parts (False is decisive) or their disjunction (True is); what none decides may be unknown."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(asked: _Asked) -> Truth:
+        truth: Truth = not decisive
+        for part in parts:
+            result = part(asked)
+            if result is decisive:
+                return decisive
             if result is None:
                 truth = None
         return truth
 
-    return test
-
-
-def _all(predicates: list[Predicate]) -> Predicate:
-    if len(predicates) == 1:
-        return predicates[0]
-
-    def predicate(subject: Subject) -> Truth:
-        truth: Truth = True
-        for part in predicates:
-            result = part(subject)
-            if result is False:
-                return False
-            if result is None:
-                truth = None
-        return truth
-
-    return predicate
-
-
-def _any(predicates: list[Predicate]) -> Predicate:
-    if len(predicates) == 1:
-        return predicates[0]
-
-    def predicate(subject: Subject) -> Truth:
-        truth: Truth = False
-        for part in predicates:
-            result = part(subject)
-            if result is True:
-                return True
-            if result is None:
-                truth = None
-        return truth
-
-    return predicate
+    return joined

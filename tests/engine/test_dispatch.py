@@ -25,10 +25,18 @@ HEALTHCHECK CMD curl z
 """
 
 
-def rule(on: str, rule_id: str = "HD999", message: str = "m", **more: object) -> RuleSource:
+def rule(
+    on: str,
+    rule_id: str = "HD999",
+    message: str = "m",
+    *,
+    match: object = None,
+    instructions: tuple[str, ...] = (),
+    commands: tuple[str, ...] = (),
+    at: str = "",
+) -> RuleSource:
     made = Rule(rule_id, "n", on, Severity.LOW, Confidence.HIGH, "t", message, "w", "h", (), (), (), ("all",))
-    source = RuleSource(made, "f", (), (), None, "")
-    return source._replace(**more)  # type: ignore[arg-type]
+    return RuleSource(made, "f", instructions, commands, match, at)
 
 
 def found(source: RuleSource, text: str = TEXT) -> list[str]:
