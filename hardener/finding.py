@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 from hardener.record import NamedTuple
-from hardener.text import BOM, Position, SourceFile, Span
+from hardener.text import BOM, Place, Position, SourceFile, Span
 
 
 class Severity(IntEnum):
@@ -82,14 +82,18 @@ class Fix(NamedTuple):
 
 
 class Match(NamedTuple):
-    """What a check yields: where the rule holds, and the values for its message."""
+    """What a check yields: where the rule holds, and the values for its message.
+
+    Spans are of `file`, the document's own when it is None; a `Place` says itself which file it is of.
+    """
 
     span: Span
     values: Mapping[str, str] = {}
-    related: tuple[tuple[Span, str], ...] = ()
+    related: tuple[tuple[Span | Place, str], ...] = ()
     fix: Fix | None = None
     severity: Severity | None = None  # when this match is worse or milder than the rule says
-    anchors: tuple[Span, ...] = ()  # further places where an inline ignore for this match may stand
+    anchors: tuple[Span | Place, ...] = ()  # further places where an inline ignore for this match may stand
+    file: SourceFile | None = None
 
 
 class Location(NamedTuple):

@@ -176,6 +176,23 @@ class SourceFile:
         return f"{self.path}:{line}:{column}"
 
 
+class Place(NamedTuple):
+    """A range of one file among several."""
+
+    file: SourceFile
+    span: Span
+
+    @property
+    def at(self) -> str:
+        """`path:line:column`, the form in which messages name a place."""
+        return self.file.at(self.span)
+
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        return self.file.slice(self.span)
+
+
 class View:
     """A text assembled from pieces of a file, with a map back.
 

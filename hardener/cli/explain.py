@@ -103,8 +103,9 @@ def _listing(examples: tuple[Example, ...]) -> str:
 
 
 def _custom_rules(bold: str) -> str:
+    from hardener.rules import facts as vocabulary
     from hardener.rules import match
-    from hardener.rules.facts import KINDS
+    from hardener.rules.load import KINDS
 
     parts = [
         bold.format("Rules of your own"),
@@ -113,7 +114,10 @@ def _custom_rules(bold: str) -> str:
         f"{bold.format('The match: language')}\n{indent((match.__doc__ or '').strip(), '  ')}",
         bold.format("Facts by subject (`on:`)"),
     ]
-    for kind, subject in KINDS.items():
+    for kind in KINDS:
+        if kind == "shell.script":
+            continue  # ShellCheck decides these
+        subject = vocabulary.kind(kind)
         facts = ", ".join(subject.facts) or "(none: such rules need a check in code)"
         places = ", ".join(subject.places)
         extra = {"dockerfile.command": ", option.--NAME", "dockerfile.instruction": ", flag.NAME"}.get(kind, "")

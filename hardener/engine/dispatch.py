@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping
 
 from hardener.finding import Match, Rule
 from hardener.record import NamedTuple
+from hardener.rules import facts
 from hardener.rules.checks import Check, checks
 from hardener.rules.context import Context
-from hardener.rules.facts import KINDS, Getter, PairSubject, SpanGetter, Subject
+from hardener.rules.facts import Getter, PairSubject, SpanGetter, Subject
 from hardener.rules.load import RuleSource
 from hardener.rules.match import Predicate, compile_match, fact, place
 from hardener.sources.commands import WITH_COMMAND, invocations
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import images
 from hardener.sources.unknown import UNKNOWN
+from hardener.text import Place, SourceFile
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_.-]*)\}")
 
@@ -38,7 +40,7 @@ class Crash(NamedTuple):
     error: str
 
 
-class _Ready:
+class Ready:
     """A rule with its `match:` compiled and its check found."""
 
     __slots__ = ("check", "getters", "parts", "predicate", "rule", "span")
@@ -48,7 +50,7 @@ class _Ready:
         self.rule = rule
         self.predicate: Predicate | None = None if source.match is None else compile_match(rule.on, source.match)
         self.check = check
-        self.span: SpanGetter = (place(rule.on, source.at) if source.at else None) or KINDS[rule.on].span
+        self.span: SpanGetter = (place(rule.on, source.at) if source.at else None) or facts.kind(rule.on).span
         # "a {x} b" -> ["a ", "x", " b"]: names at the odd places.
         self.parts = _PLACEHOLDER.split(rule.message)
         self.getters: dict[str, Getter] = {}
@@ -83,18 +85,18 @@ class _Table:
     __slots__ = ("_always", "_by_name", "_merged")
 
     def __init__(self) -> None:
-        self._always: list[_Ready] = []
-        self._by_name: dict[str, list[_Ready]] = {}
-        self._merged: dict[str, list[_Ready]] = {}
+        self._always: list[Ready] = []
+        self._by_name: dict[str, list[Ready]] = {}
+        self._merged: dict[str, list[Ready]] = {}
 
-    def add(self, names: tuple[str, ...], ready: _Ready) -> None:
+    def add(self, names: tuple[str, ...], ready: Ready) -> None:
         """File a rule under its names; under all of them when it has none."""
         if not names:
             self._always.append(ready)
         for name in names:
             self._by_name.setdefault(name, []).append(ready)
 
-    def of(self, name: str) -> list[_Ready]:
+    def of(self, name: str) -> list[Ready]:
         """Return the rules for a name."""
         merged = self._merged.get(name)
         if merged is None:
@@ -113,22 +115,22 @@ class Dispatch:
     def __init__(self, sources: Iterable[RuleSource], known: Mapping[str, Check] | None = None) -> None:
         table = checks() if known is None else known
         self.rules: list[Rule] = []
-        self._documents: list[_Ready] = []
-        self._stages: list[_Ready] = []
-        self._images: list[_Ready] = []
-        self._problems: list[_Ready] = []
+        self._documents: list[Ready] = []
+        self._stages: list[Ready] = []
+        self._images: list[Ready] = []
+        self._problems: list[Ready] = []
         self._instructions = _Table()
         self._pairs = _Table()
         self._commands: dict[str, _Table] = {}  # by instruction, "" for any
         for source in sources:
             rule = source.rule
-            if rule.on == "shell.script":
-                continue  # ShellCheck decides these: shellcheck.py
+            if not rule.on.startswith("dockerfile."):
+                continue  # ShellCheck decides some (shellcheck.py), others are about services (dispatch_services.py)
             check = table.get(rule.id)
             if check is None and source.match is None:
                 raise ValueError(f"{rule.id} has neither `match:` nor a check")
             self.rules.append(rule)
-            ready = _Ready(source, check)
+            ready = Ready(source, check)
             match rule.on:
                 case "dockerfile.file":
                     self._documents.append(ready)
@@ -187,13 +189,18 @@ class Dispatch:
                         _apply(ready, invocation, context, out)
 
 
-def _apply(ready: _Ready, subject: Subject, context: Context, out: list[Judged | Crash]) -> None:
+def _apply(ready: Ready, subject: Subject, context: Context, out: list[Judged | Crash]) -> None:
+    apply(ready, subject, context, context.document.file, out)
+
+
+def apply(ready: Ready, subject: Subject, context: object, file: SourceFile, out: list[Judged | Crash]) -> None:
+    """Try a rule on a subject; `file` is what spans refer to that name no file themselves."""
     try:
         if ready.predicate is not None and ready.predicate(subject) is not True:
             return
         if ready.check is None:
-            span = ready.span(subject)
-            match = Match(KINDS[ready.rule.on].span(subject) or context.document.file.line_span(1) if span is None else span)
+            found = ready.span(subject) or facts.kind(ready.rule.on).span(subject) or file.line_span(1)
+            match = Match(found.span, file=found.file) if isinstance(found, Place) else Match(found)
             out.append(Judged(ready.rule, match, ready.message(subject, match.values)))
         else:
             for match in ready.check(subject, context):  # one by one: what comes before a crash is kept

@@ -5,7 +5,7 @@ is the whole vocabulary of `match:`; a rule that names anything else is refused 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hardener.record import NamedTuple
 from hardener.sources.commands import Invocation
@@ -14,7 +14,7 @@ from hardener.sources.expansion import Known
 from hardener.sources.instructions import Instruction, Pair, Problem
 from hardener.sources.stages import ImageReference, Stage, expand
 from hardener.sources.unknown import UNKNOWN, UnknownType
-from hardener.text import Span
+from hardener.text import Place, Span
 
 Atom = str | UnknownType
 FactValue = str | bool | int | tuple[Atom, ...] | None | UnknownType
@@ -39,10 +39,12 @@ class PairSubject:
         return value.text if isinstance(value, Known) else UNKNOWN
 
 
-Subject = Dockerfile | Stage | ImageReference | Instruction | PairSubject | Invocation | Problem
+Subject = Any
+"""Dockerfile, Stage, ImageReference, Instruction, PairSubject, Invocation or Problem; for services see service_facts.py. Every getter
+checks that it is given its own."""
 
 Getter = Callable[[Subject], FactValue]
-SpanGetter = Callable[[Subject], Span | None]
+SpanGetter = Callable[[Subject], Span | Place | None]
 
 
 class Kind(NamedTuple):
@@ -149,7 +151,7 @@ def _final_from(subject: Subject) -> Span:
     return stages[-1].image.span if stages else Span(0, 0)
 
 
-KINDS: Final[Mapping[str, Kind]] = {
+_DOCKERFILE: Final[Mapping[str, Kind]] = {
     "dockerfile.file": Kind({}, {}, _final_from),
     "dockerfile.stage": Kind(
         {
@@ -203,6 +205,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda subject: _problem(subject).span,
     ),
 }
+
+
+def kind(name: str) -> Kind:
+    """Return a kind of subject. Raises `KeyError` for a name that is none; `load.KINDS` lists them."""
+    if name.startswith("service"):
+        from hardener.rules.service_facts import KINDS  # late: a run over Dockerfiles needs none of it
+
+        return KINDS[name]
+    return _DOCKERFILE[name]
 
 
 def flag_fact(name: str) -> Getter:

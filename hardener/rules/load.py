@@ -28,7 +28,8 @@ _KEYS: Final = (
 )  # fmt: skip
 KINDS: Final = (
     "dockerfile.file", "dockerfile.stage", "dockerfile.image", "dockerfile.instruction", "dockerfile.pair", "dockerfile.command",
-    "dockerfile.problem", "shell.script",
+    "dockerfile.problem", "shell.script", "service", "service.port", "service.mount", "service.variable", "service.project",
+    "service.problem",
 )  # fmt: skip
 _Level = TypeVar("_Level", Severity, Confidence)
 
@@ -36,13 +37,17 @@ _INSTRUCTION_KINDS: Final = ("dockerfile.instruction", "dockerfile.pair", "docke
 
 
 class Example(NamedTuple):
-    """One `fires:` or `silent:` entry: a Dockerfile (with `«»` marks where findings must stand) and what surrounds it."""
+    """One `fires:` or `silent:` entry (with `«»` marks where findings must stand) and what surrounds it.
+
+    The text is a Dockerfile; for rules on services a compose file, the body of one service, or a `docker run` line.
+    """
 
     text: str
     line: int  # 1-based line in the rule's file
     build_args: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
     settings: Mapping[str, object] = {}
+    swarm: bool = False
 
 
 class RuleSource(NamedTuple):
@@ -310,15 +315,15 @@ class _RuleReader:
                 continue
             plain = yaml_nodes.plain(item)
             if not isinstance(plain, dict) or not isinstance(plain.get("text"), str):
-                raise self.fail("an example is a text, or a mapping with `text`", item.span, "keys: text, build-args, files, settings")
+                raise self.fail("an example is a text, or a mapping with `text`", item.span, "keys: text, build-args, files, settings, swarm")
             parts = {name: plain.get(name) or {} for name in ("build-args", "files", "settings")}
-            found.append(Example(plain["text"], line, parts["build-args"], parts["files"], parts["settings"]))
+            found.append(Example(plain["text"], line, parts["build-args"], parts["files"], parts["settings"], plain.get("swarm") is True))
         return tuple(found)
 
 
 def is_builtin_id(rule_id: str) -> bool:
     """Whether an id belongs to hardener's own rules."""
-    return rule_id.startswith("HD") and len(rule_id) == 5
+    return rule_id.startswith(("HD", "HS")) and len(rule_id) == 5
 
 
 def placeholders(template: str) -> tuple[str, ...]:

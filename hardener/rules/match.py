@@ -18,7 +18,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from hardener.rules.facts import KINDS, Atom, FactValue, Getter, SpanGetter, Subject, flag_fact, flag_place, option_fact, option_place
+from hardener.rules import facts as vocabulary
+from hardener.rules.facts import Atom, FactValue, Getter, SpanGetter, Subject, flag_fact, flag_place, option_fact, option_place
 from hardener.sources.unknown import UNKNOWN
 
 Truth = bool | None
@@ -43,7 +44,7 @@ class MatchError(ValueError):
 
 def fact(kind: str, name: str) -> Getter | None:
     """Return the getter of a fact for a kind of subject, or None when there is no such fact."""
-    facts = KINDS[kind].facts
+    facts = vocabulary.kind(kind).facts
     if name in facts:
         return facts[name]
     if name.startswith("flag.") and "instruction.name" in facts:
@@ -55,7 +56,7 @@ def fact(kind: str, name: str) -> Getter | None:
 
 def place(kind: str, name: str) -> SpanGetter | None:
     """Return the getter of a place that `at:` may name."""
-    places = KINDS[kind].places
+    places = vocabulary.kind(kind).places
     if name in places:
         return places[name]
     if name.startswith("flag.") and "instruction" in places:
@@ -84,7 +85,7 @@ def _condition(kind: str, name: str, condition: object, path: tuple[str | int, .
         return lambda subject: None if (truth := inner(subject)) is None else not truth
     getter = fact(kind, name)
     if getter is None:
-        raise MatchError(f"{kind} has no fact {name!r}", path, tuple(KINDS[kind].facts))
+        raise MatchError(f"{kind} has no fact {name!r}", path, tuple(vocabulary.kind(kind).facts))
     test = _test(condition, path)
     return lambda subject: test(getter(subject))
 

@@ -9,10 +9,16 @@ from importlib import import_module
 from typing import Any, Final
 
 from hardener.finding import Match
-from hardener.rules.context import Context
 
-Check = Callable[[Any, Context], Iterable[Match]]
-"""`(subject, context) -> matches`; the subject's type follows from the rule's `on:`."""
+Check = Callable[[Any, Any], Iterable[Match]]
+"""`(subject, context) -> matches`; the subject's type follows from the rule's `on:`, the context is a `Context` or, for services, a
+`ServiceContext`."""
+
+SERVICE_TOPICS: Final = (
+    "capabilities", "isolation", "mounts", "ports", "credentials", "images", "builds", "posture", "conflicts", "limits", "life", "swarm",
+    "structure", "chains",
+)  # fmt: skip
+"""The modules of `checks/service/`: about services, and imported only where there are any."""
 
 TOPICS: Final = (
     "base_images", "users", "privileges", "secrets", "secret_files", "packages", "network", "downloads", "tls", "origins",
@@ -21,10 +27,19 @@ TOPICS: Final = (
 
 
 def checks() -> Mapping[str, Check]:
-    """Return every check by the id of its rule."""
+    """Return every check on Dockerfiles by the id of its rule."""
+    return _collect("hardener.rules.checks", TOPICS)
+
+
+def service_checks() -> Mapping[str, Check]:
+    """Return every check on services by the id of its rule."""
+    return _collect("hardener.rules.checks.service", SERVICE_TOPICS)
+
+
+def _collect(package: str, topics: Iterable[str]) -> Mapping[str, Check]:
     found: dict[str, Check] = {}
-    for topic in TOPICS:
-        table: Mapping[str, Check] = import_module(f"hardener.rules.checks.{topic}").CHECKS
+    for topic in topics:
+        table: Mapping[str, Check] = import_module(f"{package}.{topic}").CHECKS
         for rule_id, check in table.items():
             if rule_id in found:
                 raise ValueError(f"two checks are listed under {rule_id}")

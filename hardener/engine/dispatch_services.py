@@ -1,0 +1,59 @@
+"""Rules x one project of services -> matches: the counterpart of dispatch.py, imported only where there are services."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hardener.engine.dispatch import Crash, Judged, Ready, apply
+from hardener.finding import Rule
+from hardener.rules.checks import Check, service_checks
+from hardener.rules.context import ServiceContext
+from hardener.rules.load import RuleSource
+from hardener.rules.service_facts import Item
+
+KINDS: Final = ("service", "service.port", "service.mount", "service.variable", "service.project", "service.problem")
+
+
+class ServiceDispatch:
+    """The rules on services, sorted by kind of subject."""
+
+    __slots__ = ("_by_kind", "rules")
+
+    def __init__(self, sources: Iterable[RuleSource], known: Mapping[str, Check] | None = None) -> None:
+        table = service_checks() if known is None else known
+        self.rules: list[Rule] = []
+        self._by_kind: dict[str, list[Ready]] = {kind: [] for kind in KINDS}
+        for source in sources:
+            rule = source.rule
+            if rule.on not in self._by_kind:
+                continue
+            check = table.get(rule.id)
+            if check is None and source.match is None:
+                raise ValueError(f"{rule.id} has neither `match:` nor a check")
+            self.rules.append(rule)
+            self._by_kind[rule.on].append(Ready(source, check))
+
+    def judge(self, context: ServiceContext) -> list[Judged | Crash]:
+        """Return every match of every rule on a project, in no particular order."""
+        project = context.project
+        file = project.file
+        out: list[Judged | Crash] = []
+        rules = self._by_kind
+        for ready in rules["service.project"]:
+            apply(ready, project, context, file, out)
+        for problem in project.problems:
+            for ready in rules["service.problem"]:
+                apply(ready, problem, context, problem.place.file, out)
+        for service in project.services:
+            own = service.place.file
+            for ready in rules["service"]:
+                apply(ready, service, context, own, out)
+            for kind, items in (
+                ("service.port", service.ports),
+                ("service.mount", service.mounts),
+                ("service.variable", service.environment),
+            ):
+                if items and rules[kind]:
+                    for subject in [Item(item, service) for item in items]:
+                        for ready in rules[kind]:
+                            apply(ready, subject, context, own, out)
+        return out

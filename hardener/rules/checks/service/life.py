@@ -1,0 +1,8 @@
+"""Health, restarts, logging, shutdown."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hardener.rules.checks import Check
+
+CHECKS: Final[Mapping[str, Check]] = {}

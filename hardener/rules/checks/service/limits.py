@@ -1,0 +1,8 @@
+"""Memory, CPU, processes, open files."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hardener.rules.checks import Check
+
+CHECKS: Final[Mapping[str, Check]] = {}

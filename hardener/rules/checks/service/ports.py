@@ -1,0 +1,8 @@
+"""Published ports and networks."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hardener.rules.checks import Check
+
+CHECKS: Final[Mapping[str, Check]] = {}

@@ -1,0 +1,8 @@
+"""What the reader of a project stumbled over."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hardener.rules.checks import Check
+
+CHECKS: Final[Mapping[str, Check]] = {}

@@ -1,0 +1,8 @@
+"""Stacks: what a deployment ignores, updates, placement."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hardener.rules.checks import Check
+
+CHECKS: Final[Mapping[str, Check]] = {}
