@@ -151,7 +151,7 @@ def _final_from(subject: Subject) -> Span:
     return stages[-1].image.span if stages else Span(0, 0)
 
 
-_DOCKERFILE: Final[Mapping[str, Kind]] = {
+DOCKERFILE_KINDS: Final[Mapping[str, Kind]] = {
     "dockerfile.file": Kind({}, {}, _final_from),
     "dockerfile.stage": Kind(
         {
@@ -213,7 +213,7 @@ def kind(name: str) -> Kind:
         from hardener.rules.service_facts import KINDS  # late: a run over Dockerfiles needs none of it
 
         return KINDS[name]
-    return _DOCKERFILE[name]
+    return DOCKERFILE_KINDS[name]
 
 
 def flag_fact(name: str) -> Getter:

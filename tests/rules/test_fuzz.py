@@ -12,7 +12,7 @@ from hardener.engine.dispatch import Crash, Dispatch
 from hardener.rules.context import Context, Settings
 from hardener.rules.load import parse_rule, read, rule_files
 from hardener.sources.dockerfile import parse
-from hardener.text import SourceFile
+from hardener.text import SourceFile, Span
 
 FILES = rule_files(data_folder("rules"))
 DISPATCH = Dispatch(read(FILES))
@@ -38,6 +38,7 @@ def assert_no_crash(text: str) -> None:
     for result in results:
         assert not isinstance(result, Crash)
         for span in (result.match.span, *(place for place, _ in result.match.related)):
+            assert isinstance(span, Span)
             assert 0 <= span.start <= span.end <= len(text), result.rule.id
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardener.rules.facts import KINDS, FactValue
+from hardener.rules.facts import DOCKERFILE_KINDS, FactValue
 from hardener.rules.match import MatchError, Truth, compile_match
 from hardener.sources.dockerfile import parse
 from hardener.sources.instructions import Problem
@@ -81,11 +81,11 @@ words = st.lists(st.text(min_size=1, max_size=2), min_size=1, max_size=3)
 def test_an_operator_and_its_negation_are_never_both_true(value: FactValue, items: list[str]) -> None:
     """Unknown is not false: where one is silent for want of knowledge, so is the other."""
     subject = Problem("x", Span(0, 0), "")
-    table = KINDS["dockerfile.problem"].facts
+    table = DOCKERFILE_KINDS["dockerfile.problem"].facts
     for positive, negative in (("in", "not-in"), ("contains", "lacks")):
         probe = {**table, "probe": lambda _: value}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(KINDS, "dockerfile.problem", KINDS["dockerfile.problem"]._replace(facts=probe))
+            patch.setitem(DOCKERFILE_KINDS, "dockerfile.problem", KINDS["dockerfile.problem"]._replace(facts=probe))
             yes = compile_match("dockerfile.problem", {"probe": {positive: items}})(subject)
             no = compile_match("dockerfile.problem", {"probe": {negative: items}})(subject)
         assert (yes is None) == (no is None)

@@ -187,7 +187,7 @@ def _neither_checked_nor_run(instruction: Instruction) -> tuple[Command, ...]:
     script = instruction.script
     if script is None or not may_fetch(script.view.text) or any(is_check(command) for command in script.commands):
         return ()
-    ran = {run.fetch.span for run in remote_runs(instruction) if run.fetch is not None}
+    ran: set[Span | Place] = {run.fetch.span for run in remote_runs(instruction) if run.fetch is not None}
     ran.update(match.related[0][0] for match in _later_runs(instruction))
     return tuple(command for command in script.commands if command.span not in ran) if ran else script.commands
 
