@@ -217,6 +217,12 @@ OFFICIAL: Final = _AT_ROOT | frozenset(
     }
 )  # fmt: skip
 
+# Images whose own configuration has a HEALTHCHECK, by their Dockerfiles.
+_CHECKED: Final = Pattern(
+    r"(?:gitlab/gitlab-[ce]e|pihole/pihole|itzg/.*|vaultwarden/server|netdata/netdata|openzipkin/.*|jc21/nginx-proxy-manager|"
+    r"mattermost/.*)"
+)
+
 
 _KNOWN_ENDED: Final[dict[tuple[str, str | None], tuple[Ended, ...]]] = {}
 
@@ -283,3 +289,13 @@ def starts_at_root(reference: Reference) -> bool:
     """Whether an image is known to have no WORKDIR of its own."""
     name = reference.name
     return name in _AT_ROOT or _AT_ROOT_ELSEWHERE.fullmatch(name) is not None
+
+
+def checks_health(name: str) -> bool | None:
+    """Return whether an image has a HEALTHCHECK of its own; None when nobody has looked.
+
+    Official images have none as a matter of policy (docker-library's FAQ, "Healthcheck").
+    """
+    if name in OFFICIAL:
+        return False
+    return True if _CHECKED.fullmatch(name) is not None else None

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from hardener.rules.known_images import checks_health
 from hardener.sources.commands import is_windows
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options, program
@@ -45,11 +46,6 @@ _SERVERS: Final = Pattern(
     r"postgres|postgresql|postgis|mysql|mariadb|percona|mongo|mongodb|couchdb|cassandra|neo4j|influxdb|elasticsearch|opensearch|kibana|"
     r"logstash|rabbitmq|nats|eclipse-mosquitto|kafka|zookeeper|consul|vault|etcd|registry|wordpress|nextcloud|drupal|joomla|ghost|"
     r"mediawiki|matomo|sonarqube|jenkins|gitea|grafana|prometheus|keycloak|minio|solr|nexus3)"
-)
-# Images whose own configuration has a HEALTHCHECK, by their Dockerfiles.
-_CHECKED: Final = Pattern(
-    r"(?:gitlab/gitlab-[ce]e|pihole/pihole|itzg/.*|vaultwarden/server|netdata/netdata|openzipkin/.*|jc21/nginx-proxy-manager|"
-    r"mattermost/.*)"
 )
 # Platforms that start containers their own way and never ask for their health.
 _PLATFORMS: Final = Pattern(
@@ -125,7 +121,7 @@ def service(stage: Stage) -> str | None:
 
 def brings_health_check(image: ImageReference) -> bool:
     """Whether an image is known to have a HEALTHCHECK of its own."""
-    return isinstance(image.name, str) and _CHECKED.fullmatch(image.name) is not None
+    return isinstance(image.name, str) and checks_health(image.name) is True
 
 
 def _is_tool(entry: Command, default: Instruction | None) -> bool:

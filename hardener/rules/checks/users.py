@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hardener.finding import Match
+from hardener.rules.accounts import NUMBER, WINDOWS_ADMINS, has_own_user, is_root, sets_user, steps_down_image
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.reading import commands_of, known, normal_path, partial
@@ -16,59 +17,14 @@ from hardener.sources.shell import Command
 from hardener.sources.stages import Stage
 from hardener.text import Pattern, Span
 
-# Images that set a user of their own (their Dockerfiles or documentation say so), by name and tag.
-_NON_ROOT: Final = Pattern(
-    r"""(?x)
-      [^:]*[-/](?:unprivileged|rootless|nonroot|non-root)(?::.*)?
-    | [^:]*:.*(?:nonroot|non-root|rootless|unprivileged|chiseled|distroless).*
-    | cgr\.dev/(?!.*/(?:wolfi-base|chainguard-base)(?::|$)).*
-    | (?:ghcr\.io/)?(?:bitnami|bitnamilegacy|bitnamisecure)/(?!minideb).*
-    | registry\.(?:access\.)?redhat\.(?:com|io)/(?:ubi\d+|rhscl)/(?!ubi).* | quay\.io/sclorg/.*
-    | (?:quay\.io/)?jupyter/.* | selenium/.* | cimg/.* | circleci/.* | gitpod/.* | codercom/.* | homebrew/brew.*
-    | docker\.elastic\.co/.* | opensearchproject/.* | (?:quay\.io/)?(?:prom|prometheus)/.* | grafana/.* | jenkins/.*
-    | quay\.io/keycloak/.* | apache/(?:airflow|superset|nifi|kafka)(?::.*)? | curlimages/curl.* | ghcr\.io/puppeteer/.*
-    | kong(?:/.*)?(?::.*)? | nodered/.* | paketobuildpacks/.*
-    | (?:elasticsearch|kibana|logstash|sonarqube|solr|memcached|haproxy|odoo|jetty)(?::.*)?
-    """
-)
-# Images that start as root and whose entrypoint goes on as another user.
-_STEPS_DOWN: Final = Pattern(
-    r"""(?x)
-      (?:postgres|mysql|mariadb|percona|mongo|redis|rabbitmq|cassandra|couchdb|influxdb|neo4j|zookeeper|ghost|consul|vault|flink|storm
-      |eclipse-mosquitto)(?::.*)?
-    | (?:valkey/valkey|hashicorp/(?:consul|vault)|postgis/postgis|timescale/.*|pgvector/pgvector)(?::.*)?
-    | linuxserver/.* | (?:lscr\.io|ghcr\.io)/linuxserver/.*
-    """
-)
-# Platforms that choose the user themselves, whatever the image says.
-_PLATFORM_DECIDES: Final = Pattern(
-    r"public\.ecr\.aws/lambda/.*|(?:public\.ecr\.aws/)?(?:amazon|awsguru)/aws-lambda-.*|mcr\.microsoft\.com/(?:vscode/)?devcontainers/.*|"
-    r"mcr\.microsoft\.com/windows/nanoserver.*|[^:]*:.*nanoserver.*"
-)
 _STEP_DOWN_TOOLS: Final = frozenset({"gosu", "su-exec", "setpriv", "s6-setuidgid", "chpst", "setuidgid", "runuser", "setuser", "su"})
 _STEP_DOWN_TEXT: Final = Pattern(r"\b(?:gosu|su-exec|setpriv|s6-setuidgid|chpst|setuidgid|runuser|setuser|exec su)\b")
 _ARTIFACT_STAGES: Final = Pattern(
     r"(?:.*[-_.])?(?:builder|build|artifacts?|export|output|out|dist|binary|binaries|release-files|tests?|lint|linter|validate|check|docs|"
     r"vendor|vendored|generate|update|deps|dependencies)(?:[-_.].*)?"
 )
-_WINDOWS_ADMINS: Final = frozenset({"containeradministrator", "administrator", "nt authority\\system", "system"})
-_NUMBER: Final = Pattern(r"[+-]?[0-9]+")
-
 _ADD_USER: Final = frozenset({"useradd", "adduser"})
 _ACCOUNT_TOOLS: Final = frozenset({"useradd", "adduser", "usermod", "gpasswd", "addgroup"})
-
-
-def is_root(user: str) -> bool | None:
-    """Return whether a USER value means root; None when the part before the colon is not known.
-
-    Source: moby/sys/user GetExecUser: a number in any spelling that Go's Atoi takes (`+0`, `00`), and an empty name is uid 0.
-    """
-    name = user.partition(":")[0].strip()
-    if HOLE in name:
-        return None
-    if _NUMBER.fullmatch(name):
-        return int(name) == 0
-    return name == "root" or (not name and ":" in user) or name.lower() in _WINDOWS_ADMINS
 
 
 class Identity(NamedTuple):
@@ -88,7 +44,8 @@ def identity(stage: Stage) -> Identity | None:
     return Identity(partial(word, instruction), word.span, instruction)
 
 
-def _image_text(stage: Stage) -> str | None:
+def image_text(stage: Stage) -> str | None:
+    """Return name and tag of the image that a stage's line starts from; None when the file does not decide them."""
     image = stage.root.image
     if not isinstance(image.name, str) or not (image.tag is None or isinstance(image.tag, str)) or "{" in image.raw.replace("${", ""):
         return None  # a variable decides, or a template is still to be filled in
@@ -108,8 +65,8 @@ def steps_down(stage: Stage, context: Context) -> bool:
         if commands and _script_steps_down(commands[0], stage, context):
             return True
     if "ENTRYPOINT" not in stage.effective:
-        text = _image_text(stage)
-        return text is not None and _STEPS_DOWN.fullmatch(text) is not None
+        text = image_text(stage)
+        return text is not None and steps_down_image(text)
     return False
 
 
@@ -139,8 +96,8 @@ def no_user(stage: Stage, context: Context) -> Iterator[Match]:
         if starts:  # otherwise nothing can run: the stage only carries files out of a build
             yield Match(stage.image.span, {"what": f"{_called(stage)} has no USER and scratch sets none, so its program runs as uid 0"})
         return
-    text = _image_text(stage)
-    if text is None or _sets_user(text):
+    text = image_text(stage)
+    if text is None or sets_user(text):
         return
     if not starts and stage.name is not None and _ARTIFACT_STAGES.fullmatch(stage.name):
         return
@@ -150,18 +107,6 @@ def no_user(stage: Stage, context: Context) -> Iterator[Match]:
     # The official images that are not in the tables above leave root in force; of others only their configuration knows.
     unless = f" unless {text} sets another user" if "/" in text else ""
     yield Match(stage.image.span, {"what": f"{_called(stage)} never sets USER, so it runs as {user}{unless}"})
-
-
-_SETS_USER: Final[dict[str, bool]] = {}
-
-
-def _sets_user(image: str) -> bool:
-    """Whether an image is known to set a user, or to leave that to its platform; remembered, since trees repeat their bases."""
-    known_answer = _SETS_USER.get(image)
-    if known_answer is None:
-        found = _NON_ROOT.fullmatch(image) or _PLATFORM_DECIDES.fullmatch(image)
-        known_answer = _SETS_USER[image] = found is not None
-    return known_answer
 
 
 def _called(stage: Stage) -> str:
@@ -188,14 +133,14 @@ def root_user(stage: Stage, context: Context) -> Iterator[Match]:
 
 
 def _power(user: str) -> str:
-    return "an administrator" if user.partition(":")[0].strip().lower() in _WINDOWS_ADMINS else "root"
+    return "an administrator" if user.partition(":")[0].strip().lower() in WINDOWS_ADMINS else "root"
 
 
 def trusted_user(stage: Stage, context: Context) -> Iterator[Match]:
     """HD203: only the base image's name says that it is not root."""
     if stage.is_final and stage.effective.get("USER") is None and not stage.root.image.is_scratch:
-        text = _image_text(stage)
-        if text is not None and _NON_ROOT.fullmatch(text):
+        text = image_text(stage)
+        if text is not None and has_own_user(text):
             yield Match(stage.image.span, {"image": text})
 
 
@@ -205,7 +150,7 @@ def named_user(stage: Stage, context: Context) -> Iterator[Match]:
     if found is None or is_root(found.text) is not False or is_windows(found.instruction):
         return
     name = found.text.partition(":")[0]
-    if name and name.lower() != "containeruser" and not _NUMBER.fullmatch(name):
+    if name and name.lower() != "containeruser" and not NUMBER.fullmatch(name):
         raw = found.instruction.words[0].raw
         end = raw.find(":")
         span = found.span if end < 0 or "$" in raw else found.instruction.words[0].view.span(0, end)
@@ -252,7 +197,7 @@ def _named_accounts(instruction: Instruction) -> Iterator[Match]:
 
 
 def _names_only(text: str, span: Span) -> Iterator[Match]:
-    parts = [part for part in text.split(":") if part and HOLE not in part and not _NUMBER.fullmatch(part)]
+    parts = [part for part in text.split(":") if part and HOLE not in part and not NUMBER.fullmatch(part)]
     if parts:
         yield Match(span, {"name": parts[0]})
 
@@ -325,7 +270,7 @@ def second_root(invocation: Invocation, context: Context) -> Iterator[Match]:
     flag = found.flag("-u", "--uid")
     if flag is None or not found.operands or found.operands[-1].text == "root":
         return
-    if flag.value is not None and _NUMBER.fullmatch(flag.value) and int(flag.value) == 0:
+    if flag.value is not None and NUMBER.fullmatch(flag.value) and int(flag.value) == 0:
         yield Match(flag.span, {"user": found.operands[-1].text})
 
 
