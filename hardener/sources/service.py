@@ -440,13 +440,14 @@ class Project:
     """Services that run together: the files of a compose project or stack, or one file's `docker run` lines."""
 
     __slots__ = (
-        "configs", "file", "files", "folder", "kind", "name", "networks", "problems", "secrets", "services", "volumes",
+        "configs", "file", "files", "folder", "folders", "kind", "name", "networks", "problems", "secrets", "services", "volumes",
     )  # fmt: skip
 
     def __init__(self, kind: str, file: SourceFile, folder: str) -> None:
         self.kind = kind  # compose, stack, commands
         self.file = file  # the first
         self.folder = folder  # absolute: what relative paths are relative to
+        self.folders: dict[SourceFile, str] = {}  # the files whose relative paths start elsewhere: extended and included ones
         self.files: tuple[SourceFile, ...] = (file,)  # all that take part, in order
         self.name = ""
         self.services: tuple[Service, ...] = ()
