@@ -315,7 +315,9 @@ class _RuleReader:
                 continue
             plain = yaml_nodes.plain(item)
             if not isinstance(plain, dict) or not isinstance(plain.get("text"), str):
-                raise self.fail("an example is a text, or a mapping with `text`", item.span, "keys: text, build-args, files, settings, swarm")
+                raise self.fail(
+                    "an example is a text, or a mapping with `text`", item.span, "keys: text, build-args, files, settings, swarm"
+                )
             parts = {name: plain.get(name) or {} for name in ("build-args", "files", "settings")}
             found.append(Example(plain["text"], line, parts["build-args"], parts["files"], parts["settings"], plain.get("swarm") is True))
         return tuple(found)

@@ -85,7 +85,7 @@ def test_an_operator_and_its_negation_are_never_both_true(value: FactValue, item
     for positive, negative in (("in", "not-in"), ("contains", "lacks")):
         probe = {**table, "probe": lambda _: value}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(DOCKERFILE_KINDS, "dockerfile.problem", KINDS["dockerfile.problem"]._replace(facts=probe))
+            patch.setitem(DOCKERFILE_KINDS, "dockerfile.problem", DOCKERFILE_KINDS["dockerfile.problem"]._replace(facts=probe))
             yes = compile_match("dockerfile.problem", {"probe": {positive: items}})(subject)
             no = compile_match("dockerfile.problem", {"probe": {negative: items}})(subject)
         assert (yes is None) == (no is None)

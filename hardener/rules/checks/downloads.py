@@ -26,7 +26,7 @@ from hardener.rules.fetches import (
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import options, program
 from hardener.sources.shell import Command, Word
-from hardener.text import Pattern
+from hardener.text import Pattern, Place, Span
 
 _PROGRAM_FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
 _COPY_IN_PHP: Final = Pattern(r"""copy\(\s*['"](https?://[^'"]+)['"]\s*,\s*['"]([^'"]+)['"]""")
