@@ -388,6 +388,11 @@ class Service:
     profiles: tuple[Setting[str], ...] = ()
     scale: Setting[int] | None = None
     deploy: Deploy | None = None
+    # what is not known
+    open_ended: bool = False
+    """Whether more may be set than is written: a run line with `$OPTIONS` or `"$@"` among its flags. What is written still holds;
+    that something is missing cannot be said."""
+    extra: tuple[Variable, ...] = ()  # settings that no field here carries, by their Compose key or flag: dns_search, cidfile, …
 
     @property
     def is_one_off(self) -> bool:
