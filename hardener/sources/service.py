@@ -10,6 +10,7 @@ the line of the `.env` file is never it: a variable is used where it is written 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from hardener.record import NamedTuple
@@ -441,11 +442,31 @@ class Problem(NamedTuple):
     values: Mapping[str, str] = {}
 
 
+class Binding(NamedTuple):
+    """What is known of one variable: its value, with a `HOLE` for each open piece, and where a file sets it (the value's place)."""
+
+    text: str
+    place: Place | None = None
+
+
+Lookup = Callable[[str], Binding | None]
+"""Answers for variables; None when nothing at hand sets one, which does not say that it is unset."""
+
+
+def no_files(path: str) -> None:
+    """Answer where no file system is at hand."""
+
+
+def no_variables(name: str) -> None:
+    """Answer where no variable is known."""
+
+
 class Project:
     """Services that run together: the files of a compose project or stack, or one file's `docker run` lines."""
 
     __slots__ = (
-        "configs", "file", "files", "folder", "folders", "kind", "name", "networks", "problems", "secrets", "services", "volumes",
+        "configs", "file", "files", "folder", "folders", "kind", "lookup", "name", "networks", "problems", "read", "secrets", "services",
+        "volumes",
     )  # fmt: skip
 
     def __init__(self, kind: str, file: SourceFile, folder: str) -> None:
@@ -461,6 +482,8 @@ class Project:
         self.secrets: dict[str, Resource] = {}
         self.configs: dict[str, Resource] = {}
         self.problems: list[Problem] = []
+        self.read: Files = no_files  # opens further files: `env_file`, a credential spec
+        self.lookup: Lookup = no_variables  # the variables that `${…}` and env files may use
 
     @property
     def is_stack(self) -> bool:

@@ -1,6 +1,7 @@
 """Compose files and swarm stacks: one or more files to a project of services, as the Compose Specification says."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from hardener.record import NamedTuple
 from hardener.sources.service import Files, Project
@@ -16,9 +17,14 @@ class Options(NamedTuple):
     swarm: bool = False  # judge it as a stack, whatever it looks like
 
 
-def load(files: Sequence[SourceFile], folder: str, read: Files, options: Options = Options()) -> Project:
+_PLAIN: Final = Options()
+
+
+def load(files: Sequence[SourceFile], folder: str, read: Files, options: Options = _PLAIN) -> Project:
     """Return the project that files make together, merged in order. Never raises for what a file holds: trouble is in `problems`.
 
     `folder` is the absolute folder that relative paths start from; `read` opens further files.
     """
-    raise NotImplementedError
+    from hardener.sources.compose import loader
+
+    return loader.load(files, folder, read, options)
