@@ -28,7 +28,7 @@ class Command(Protocol):
 
 # Name -> what it does, in one line; the module is hardener.cli.<name>.
 COMMANDS: Final = {
-    "lint": "check Dockerfiles; the exit code is the gate",
+    "lint": "check Dockerfiles, compose files, stacks and `docker run` lines; the exit code is the gate",
     "explain": "say why a rule exists, how to fix what it finds, with examples",
     "rules": "list the rules",
     "config": "show the configuration that applies to a file, and where it comes from",
@@ -98,11 +98,27 @@ def _main(args: list[str]) -> int:
     command = load(name)
     parser = ArgumentParser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=_formatter)
     command.configure(parser)
+    words, line = split_line(args[1:])
     try:
-        parsed = parser.parse_args(args[1:])
+        parsed = parser.parse_args(words)
     except SystemExit as stop:  # argparse has said its piece
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    parsed.line = line
     return command.run(parsed)
+
+
+def split_line(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return arguments without, and then, the command line that follows `--`, as in `harden lint -- docker run nginx`.
+
+    What follows `--` may also be paths that begin with a dash; it is a command line when it starts a container engine.
+    """
+    if "--" in words:
+        at = words.index("--")
+        line = words[at + 1 :]
+        program = next((word for word in line if not word.startswith("-") and word not in ("sudo", "doas")), "")
+        if program.rpartition("/")[2] in ("docker", "podman", "nerdctl") and len(line) > 1:
+            return words[:at], line
+    return words, []
 
 
 def _formatter(prog: str) -> "HelpFormatter":

@@ -15,10 +15,12 @@ from hardener.rules.load import PROFILES, builtin
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from hardener.engine.baseline import Baseline
     from hardener.engine.lint import Outcome
     from hardener.policies.model import Policy
+    from hardener.sources import compose
 
 _WITH_FINGERPRINTS: Final = frozenset({"json", "sarif", "gitlab", "html"})
 _THRESHOLDS: Final = (*SEVERITIES, "never")
@@ -27,7 +29,8 @@ _THRESHOLDS: Final = (*SEVERITIES, "never")
 def configure(parser: "ArgumentParser") -> None:
     """Declare the options of `harden lint`."""
     add = parser.add_argument
-    add("paths", nargs="*", metavar="PATH", help="files, folders (searched for Dockerfiles), or - for standard input (default: .)")
+    parser.usage = "%(prog)s [options] [PATH ...]\n       %(prog)s [options] -f FILE ...\n       %(prog)s [options] -- docker run ..."
+    add("paths", nargs="*", metavar="PATH", help="files, folders (searched for all that we judge), - for standard input (default: .)")
     what = parser.add_argument_group("what is judged")
     add = what.add_argument
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave out what matches when folders are searched")
@@ -35,6 +38,19 @@ def configure(parser: "ArgumentParser") -> None:
     add("--stdin-filename", default="<stdin>", metavar="PATH", help="the path to report for -, whose configuration applies")
     add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="the value of an ARG, as for docker build")
     add("--diff", metavar="REF", help="only findings on lines changed since a git revision")
+    projects = parser.add_argument_group("compose files")
+    add = projects.add_argument
+    add("-f", "--file", action="append", default=[], metavar="FILE", help="judge exactly these compose files, merged in order")
+    add(
+        "--compose-profile",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="judge only services that run with these profiles (default: all)",
+    )
+    add("--env-file", action="append", default=[], metavar="FILE", help="take variables from these files instead of .env")
+    add("--use-environment", action="store_true", help="take variables from the environment as well; they outrank the files")
+    add("--swarm", action="store_true", help="judge compose files as stacks, as docker stack deploy would run them")
     rules = parser.add_argument_group("rules")
     add = rules.add_argument
     add("--profile", choices=PROFILES, help="how much to ask for: default (what a busy team would fix), strict, all")
@@ -75,7 +91,7 @@ def run(args: "Namespace") -> int:
     outputs = [_output(text) for text in args.output]
     cwd = os.getcwd()
     configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=_overlay(args), policy=_policy(args.policy))
-    found = targets.find(args.paths, targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes))
+    found = _targets(args, configs, cwd)
     general = configs.for_folder(cwd)
     baseline = _baseline(args, general.baseline)
     formats = {args.format, *(name for name, _ in outputs)}
@@ -86,7 +102,9 @@ def run(args: "Namespace") -> int:
         jobs=args.jobs if args.jobs > 0 else os.cpu_count() or 1,
         fingerprints=bool(formats & _WITH_FINGERPRINTS) or baseline is not None or bool(args.write_baseline),
         shellcheck=_shellcheck(args.shellcheck),
-        stdin=_read_stdin,
+        stdin=_read_line(args.line) if args.line else _read_stdin,
+        cwd=cwd,
+        compose=compose_options(args, cwd),
     )
     outcome = lint(found.files, configs, builtin(cache_folder()), options)
     report = _report(args, outcome, found, baseline, configs)
@@ -95,6 +113,47 @@ def run(args: "Namespace") -> int:
     color = args.format in ("text", "concise") and color_wanted(args.color, sys.stdout)
     say(renderer(args.format)(report, color=color))
     return report.exit_code
+
+
+def _targets(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
+    """Return what is to be judged."""
+    if args.line:
+        if args.paths or args.file:
+            raise HardenError("a command line behind -- is judged alone", how="leave the paths out, or judge them in a run of their own")
+        return targets.Targets((targets.Target(LINE, os.path.join(cwd, LINE), "shell", is_stdin=True),), ())
+    options = targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes)
+    if not args.file:
+        return targets.find(args.paths, options)
+    files = [(path, os.path.abspath(os.path.join(cwd, path))) for path in args.file]
+    project = targets.Target(*files[0], "compose", layers=tuple(files[1:]), exact=True)
+    if not args.paths:
+        return targets.Targets((project,), ())
+    found = targets.find(args.paths, options)
+    return targets.Targets((project, *(target for target in found.files if target.file != project.file)), found.errors)
+
+
+LINE: Final = "<command line>"
+"""How reports name the command that follows `--`."""
+
+
+def _read_line(words: list[str]) -> "Callable[[], bytes]":
+    from shlex import join
+
+    return lambda: join(words).encode("utf-8", "surrogateescape")
+
+
+def compose_options(args: "Namespace", cwd: str) -> "compose.Options | None":
+    """Return how compose files are to be read; None when nothing was asked for."""
+    if not (args.compose_profile or args.env_file or args.use_environment or args.swarm):
+        return None
+    from hardener.sources import compose
+
+    return compose.Options(
+        profiles=tuple(args.compose_profile) or None,
+        env_files=tuple(os.path.abspath(os.path.join(cwd, path)) for path in args.env_file) or None,
+        environment=dict(os.environ) if args.use_environment else None,
+        swarm=args.swarm,
+    )
 
 
 def cache_folder() -> str:
@@ -182,7 +241,7 @@ def _baseline(args: "Namespace", configured: str | None) -> "Baseline | None":
 def _report(args: "Namespace", outcome: "Outcome", found: targets.Targets, baseline: "Baseline | None", configs: Configs) -> Report:
     """Sort what was found into new, accepted and out of sight."""
     cwd = os.getcwd()
-    files = tuple(target.path for target in found.files)
+    files = tuple(sorted(outcome.files))
     general = configs.for_folder(cwd)
     findings = outcome.findings
     suppressed = outcome.suppressed
@@ -192,11 +251,10 @@ def _report(args: "Namespace", outcome: "Outcome", found: targets.Targets, basel
         from hardener.engine.changes import since
 
         changes = since(args.diff, cwd=cwd)
-        where = {target.path: target.file for target in found.files}
         findings = [
             finding
             for finding in findings
-            if changes.touch(where[finding.location.path], finding.location.start.line, finding.location.end.line)
+            if changes.touch(outcome.files[finding.location.path], finding.location.start.line, finding.location.end.line)
         ]
     if args.write_baseline:
         from hardener.engine.baseline import write
@@ -210,7 +268,7 @@ def _report(args: "Namespace", outcome: "Outcome", found: targets.Targets, basel
         suppressed += [Suppressed(finding, "baseline", f"listed in {args.baseline or general.baseline}") for finding in split.known]
         findings = list(split.new)
         notices += split.notices
-    own = {target.path: configs.for_file(target.file) for target in found.files}
+    own = {path: configs.for_file(file) for path, file in outcome.files.items()}
     failing = 0
     visible = []
     for finding in findings:

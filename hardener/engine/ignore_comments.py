@@ -20,9 +20,19 @@ _CHECKOV: Final = re.compile(r"(?:checkov|bridgecrew):skip=(?P<ids>[\w,-]+)(?::(
 _BUILDKIT: Final = re.compile(r"check[ \t]*=(?:[^;]*;)*?[ \t]*skip=(?P<ids>[^;]*)")
 _TRIVY: Final = re.compile(r"trivy:ignore:(?P<ids>[\w*-]+)(?:\[[^\]\s]{0,200}\])?(?::ws:[^\s:]*)?(?::exp:(?P<expires>[\d-]+))?")
 _KICS: Final = re.compile(r"kics-scan[ \t]+(?:(?P<scope>disable)=(?P<ids>\S+)|(?P<line>ignore-line|ignore-block|ignore)[ \t]*$)")
-_AT_START: Final = (("hadolint", _HADOLINT), ("tally", _TALLY), ("buildkit", _BUILDKIT), ("kics", _KICS))
+_DCLINT: Final = re.compile(r"dclint[ \t]+(?P<scope>disable-file|disable-line|disable)\b(?P<ids>[^#]*)")
+_AT_START: Final = (("hadolint", _HADOLINT), ("tally", _TALLY), ("buildkit", _BUILDKIT), ("kics", _KICS), ("dclint", _DCLINT))
 _ANYWHERE: Final = (("checkov", _CHECKOV), ("trivy", _TRIVY))
-_SCOPES: Final = {"global": "file", "stage": "stage", "disable": "file", "ignore": "file", "ignore-block": "block", "ignore-line": "next"}
+_SCOPES: Final = {
+    "global": "file",
+    "stage": "stage",
+    "disable": "file",
+    "ignore": "file",
+    "ignore-block": "block",
+    "ignore-line": "next",
+    "disable-file": "file",
+    "disable-line": "next",
+}
 _ALL_OF: Final = {"tally": ("tally:*", "hadolint:*", "buildkit:*", "shellcheck:*")}  # tally carries the rules of the other three
 
 
@@ -37,7 +47,7 @@ def parse(text: str, span: Span, selector: Selector, *, is_directive: bool) -> I
     for tool, match in _foreign(text, start):
         groups = match.groupdict()
         keys: list[str] = []
-        for word in _ID.findall(groups.get("ids") or "all"):
+        for word in _ID.findall(groups.get("ids") or "all") or ["all"]:
             keys.extend(_ALL_OF.get(tool, (f"{tool}:*",)) if word in ("*", "all") else (canonical(word),))
         scope = "file" if is_directive or tool == "checkov" else _SCOPES.get(groups.get("scope") or groups.get("line") or "", "next")
         words = tuple(Word(key, key, span) for key in keys)

@@ -12,10 +12,15 @@ An id may be ours, a rule's name, a prefix, `all`, or any peer's id. The peers' 
     # tally ignore=DL3006;reason=…  also `global ignore=`
     # check=skip=JSONArgsRecommended  as a directive for the file, as a comment for the next instruction
     # checkov:skip=CKV_DOCKER_2:reason  the whole file, wherever it stands
+    # dclint disable-line no-version-field   also `disable-file`, `disable`
     # trivy:ignore:DS-0002:exp:2027-01-31
     # kics-scan ignore-line         also `ignore-block`, `ignore`, `disable=<id>`
 
 A peer's `all` means all of that peer's rules: silencing another tool must not silence what only we look for.
+
+In compose files, scripts and the like there are neither instructions nor stages: a comment answers for its own line, or for the next
+one when it stands alone, together with what is indented below that line or continues it. So above `volumes:` it covers the list, above
+the name of a service all of it. In Markdown an HTML comment does.
 """
 
 from bisect import bisect_right
@@ -30,7 +35,7 @@ from hardener.text import SourceFile, Span
 if TYPE_CHECKING:
     from hardener.sources.dockerfile import Dockerfile
 
-_MARKS: Final = ("harden", "hadolint", "tally", "check", "kics-scan", ":skip=", "trivy:ignore")
+_MARKS: Final = ("harden", "hadolint", "tally", "check", "kics-scan", ":skip=", "trivy:ignore", "dclint")
 """One of these stands in every ignore comment; most files have none and are done with."""
 
 _Place = tuple[str, int]
@@ -70,10 +75,10 @@ class Ignore(NamedTuple):
 class Ignores:
     """The ignore comments of one file. Ask `match` for every finding first, then for the notices."""
 
-    __slots__ = ("_document", "_forbidden", "_instructions", "_places", "_selector", "_stages", "_today", "_used", "all", "notices")
+    __slots__ = ("_file", "_forbidden", "_instructions", "_places", "_selector", "_stages", "_today", "_used", "all", "notices")
 
-    def __init__(self, document: "Dockerfile", selector: Selector, *, today: str, forbidden: Iterable[str]) -> None:
-        self._document = document
+    def __init__(self, file: SourceFile, selector: Selector, *, today: str, forbidden: Iterable[str]) -> None:
+        self._file = file
         self._selector = selector
         self._today = today
         self._forbidden = frozenset(map(canonical, forbidden))
@@ -83,6 +88,12 @@ class Ignores:
         self._used: set[tuple[Ignore, str]] = set()
         self.all: tuple[Ignore, ...] = ()
         self.notices: list[Notice] = []  # malformed and unknown-rule; forbidden ones join as they are met
+
+    def add(self, ignore: Ignore, places: Iterable[_Place]) -> None:
+        """Note what an ignore covers; an expired one covers nothing."""
+        if not self._is_expired(ignore):
+            for place in places:
+                self._places.setdefault(place, {}).update((word.key, ignore) for word in ignore.words)
 
     def match(self, rule: Rule, spans: Iterable[Span]) -> Ignore | None:
         """Return the ignore that covers a finding of `rule` at any of `spans` (the finding's own, then further anchors)."""
@@ -112,7 +123,7 @@ class Ignores:
         yield "file", 0
         for span in spans:
             offset = span.start
-            yield "line", self._document.file.line_of(offset)
+            yield "line", self._file.line_of(offset)
             index = bisect_right(self._instructions, offset, key=_start) - 1
             if index >= 0 and offset <= self._instructions[index].end:
                 yield "instruction", index
@@ -153,12 +164,25 @@ def read(document: "Dockerfile", selector: Selector, *, today: str, forbidden: I
 
     `today` is an ISO date. `forbidden` are rule words that the configuration does not allow to be ignored; `all` for everything.
     """
-    ignores = Ignores(document, selector, today=today, forbidden=forbidden)
+    ignores = Ignores(document.file, selector, today=today, forbidden=forbidden)
     comments = [(comment.span, comment.inside) for comment in document.comments if _may_ignore(comment.text)]
     if "<<" in document.file.text:
         comments.extend((span, True) for span in _heredoc_comments(document))
     if comments:
-        _file_under(ignores, comments)
+        _file_under(ignores, document, comments)
+    return ignores
+
+
+def read_lines(file: SourceFile, selector: Selector, *, today: str, forbidden: Iterable[str] = ()) -> Ignores:
+    """Return the ignore comments of a file that is no Dockerfile: YAML, a script, a unit, a Makefile, Markdown.
+
+    What is a comment is decided by its looks (`# harden: …`), so that those in the scripts inside a CI file count as well.
+    """
+    ignores = Ignores(file, selector, today=today, forbidden=forbidden)
+    if _may_ignore(file.text):
+        from hardener.engine.ignore_lines import file_under
+
+        file_under(ignores, file)
     return ignores
 
 
@@ -179,11 +203,10 @@ def _heredoc_comments(document: "Dockerfile") -> Iterator[Span]:
                 at += len(line) + 1
 
 
-def _file_under(ignores: Ignores, comments: list[tuple[Span, bool]]) -> None:
+def _file_under(ignores: Ignores, document: "Dockerfile", comments: list[tuple[Span, bool]]) -> None:
     """Read comments (each with whether it stands inside an instruction) and sort the ignores in them by what they cover."""
     from hardener.engine.ignore_comments import parse  # its expressions take 3 ms to compile
 
-    document = ignores._document
     ignores._instructions = [instruction.span for instruction in document.instructions]
     ignores._stages = [stage.origin.span.start for stage in document.stages]
     directives = {directive.span.start for directive in document.directives}
@@ -198,17 +221,15 @@ def _file_under(ignores: Ignores, comments: list[tuple[Span, bool]]) -> None:
                 ignores.notices.append(Notice("malformed", span, "there is no stage to ignore it in: the file has no FROM"))
             else:
                 found.append(result)
-                if not ignores._is_expired(result):
-                    words = ignores._places.setdefault(_place(ignores, result, next_lines, inside=inside), {})
-                    words.update((word.key, result) for word in result.words)
+                ignores.add(result, (_place(ignores, document, result, next_lines, inside=inside),))
     ignores.all = tuple(reversed(found))
     ignores.notices.sort(key=lambda notice: notice.span)
 
 
-def _place(ignores: Ignores, ignore: Ignore, next_lines: dict[int, int], *, inside: bool) -> _Place:
+def _place(ignores: Ignores, document: "Dockerfile", ignore: Ignore, next_lines: dict[int, int], *, inside: bool) -> _Place:
     """Return what an ignore covers."""
     start = ignore.span.start
-    instructions = ignores._document.instructions
+    instructions = document.instructions
     following = bisect_right(ignores._instructions, start, key=_start)
     opens_stage = not inside and following < len(instructions) and instructions[following].name == "FROM"
     if ignore.scope == "file":
@@ -217,7 +238,7 @@ def _place(ignores: Ignores, ignore: Ignore, next_lines: dict[int, int], *, insi
         stage = bisect_right(ignores._stages, start) - 1
         return "stage", stage + 1 if opens_stage else max(stage, 0)
     if inside:
-        file = ignores._document.file
+        file = document.file
         return "line", _next_line(file, file.line_of(start), next_lines)
     return "instruction", following
 

@@ -4,29 +4,34 @@ The page to read for "what happens to my file":
 
     config    nearest file wins; decides which rules run and how severe they are
     document  parsed once; syntax trouble is a finding like any other
-    matches   of every rule that runs (dispatch.py)
+    matches   of every rule that runs (dispatch.py; for compose files and run lines services.py and dispatch_services.py)
     ignores   a comment may suppress a match, unless the configuration forbids it
     finding   the match with its place, its lines and a fingerprint that survives moved lines
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hardener.engine import ignores, parallel, shellcheck, targets
-from hardener.engine.baseline import fingerprint
+from hardener.engine.baseline import fingerprints
 from hardener.engine.config import Config
 from hardener.engine.configs import Configs
 from hardener.engine.dispatch import Crash, Dispatch, Judged
 from hardener.engine.selection import Selector
 from hardener.engine.targets import Target
-from hardener.finding import FileError, Finding, Match, Rule, Severity, Suppressed, locate
+from hardener.finding import FileError, Finding, Location, Match, Rule, Severity, Suppressed, locate
 from hardener.record import NamedTuple
 from hardener.rules.context import Context, Settings, no_neighbour
 from hardener.rules.load import RuleSource, custom
 from hardener.sources import dockerfile
 from hardener.sources.dockerfile import Dockerfile
-from hardener.text import SourceFile
+from hardener.text import Place, SourceFile, Span
+
+if TYPE_CHECKING:
+    from hardener.engine.dispatch_services import ServiceDispatch
+    from hardener.engine.services import ServiceJudge
+    from hardener.sources import compose
 
 WORTH_A_FORK: Final = 24
 """Files from which on a second process pays: starting one costs about as much as ten files."""
@@ -42,6 +47,8 @@ class Options(NamedTuple):
     jobs: int = 1
     shellcheck: str | None = None  # path of the program; None: do without
     stdin: Callable[[], bytes] | None = None
+    cwd: str = ""  # absolute; what the paths in reports are relative to
+    compose: "compose.Options | None" = None  # how compose files are read; None: as `docker compose up` would without options
 
 
 class Outcome(NamedTuple):
@@ -52,12 +59,22 @@ class Outcome(NamedTuple):
     errors: list[FileError]
     notices: list[str]
     rules: dict[str, Rule]  # that ran on at least one file
+    files: dict[str, str]  # every file that was judged: path as reports show it -> absolute path
+
+    def join(self, other: "Outcome") -> None:
+        """Add what came of further files."""
+        self.findings.extend(other.findings)
+        self.suppressed.extend(other.suppressed)
+        self.errors.extend(other.errors)
+        self.notices.extend(other.notices)
+        self.rules.update(other.rules)
+        self.files.update(other.files)
 
 
 class _Plan:
     """The rules that run under one configuration."""
 
-    __slots__ = ("dispatch", "selector", "settings", "severities")
+    __slots__ = ("_chosen", "_services", "dispatch", "selector", "settings", "severities")
 
     def __init__(self, config: Config, builtin: Sequence[RuleSource]) -> None:
         sources = list(builtin)
@@ -72,19 +89,43 @@ class _Plan:
             if severity is not None:
                 self.severities[source.rule.id] = severity
                 chosen.append(source)
+        self._chosen = chosen
+        self._services: ServiceDispatch | None = None
         self.dispatch = Dispatch(chosen)
         self.settings = Settings(tuple(config.trusted_registries), dict(config.required_labels), config.strict_labels)
+
+    @property
+    def services(self) -> "ServiceDispatch":
+        """The rules on services."""
+        if self._services is None:
+            from hardener.engine.dispatch_services import ServiceDispatch  # late: many runs see Dockerfiles only
+
+            self._services = ServiceDispatch(self._chosen)
+        return self._services
+
+    def severity(self, result: Judged) -> Severity | None:
+        """Return how severe a match is under this configuration; None when its rule does not run here."""
+        severity = self.severities.get(result.rule.id)
+        if severity is not None and result.match.severity is not None and severity == result.rule.severity:
+            return result.match.severity
+        return severity
 
 
 class Linter:
     """Judges files one after another; what two files share is worked out once."""
 
-    def __init__(self, configs: Configs, builtin: Sequence[RuleSource], options: Options) -> None:
+    def __init__(self, configs: Configs, builtin: Sequence[RuleSource], options: Options, targets: Sequence[Target] = ()) -> None:
+        self.options = options
+        self.paths = {target.file: target.path for target in targets}  # how reports name the files that are judged anyway
         self._configs = configs
         self._builtin = builtin
-        self._options = options
         self._plans: dict[int, tuple[Config, _Plan]] = {}
         self._neighbours: dict[str, str | None] = {}
+        self._services: ServiceJudge | None = None
+
+    def config(self, file: str) -> Config:
+        """Return what applies to a file, by its absolute path."""
+        return self._configs.for_file(file)
 
     def plan(self, config: Config) -> _Plan:
         """Return the rules that run under a configuration."""
@@ -95,46 +136,56 @@ class Linter:
 
     def judge_all(self, files: Iterable[Target]) -> Outcome:
         """Judge files in order."""
-        outcome = Outcome([], [], [], [], {})
+        outcome = Outcome([], [], [], [], {}, {})
         for target in files:
             self.judge(target, outcome)
         return outcome
 
     def judge(self, target: Target, outcome: Outcome) -> None:
-        """Judge one file and add what comes of it to `outcome`."""
-        opened = self.open(target)
-        if isinstance(opened, FileError):
-            outcome.errors.append(opened)
+        """Judge one file, or one compose project, and add what comes of it to `outcome`."""
+        if target.kind != "dockerfile":
+            if self._services is None:
+                from hardener.engine.services import ServiceJudge
+
+                self._services = ServiceJudge(self)
+            self._services.judge(target, outcome)
             return
+        file = self.read(target)
+        if isinstance(file, FileError):
+            outcome.errors.append(file)
+        else:
+            self.judge_dockerfile(target, file, outcome)
+
+    def judge_dockerfile(self, target: Target, file: SourceFile, outcome: Outcome) -> None:
+        """Judge the text of a Dockerfile."""
+        opened = self.open(target, file)
+        self.judge_document(opened.document, opened, outcome, is_stdin=target.is_stdin)
+        outcome.notices.extend(opened.notices(opened.plan.dispatch.rules))
+
+    def judge_document(self, document: Dockerfile, opened: "Opened", outcome: Outcome, *, is_stdin: bool = False) -> None:
+        """Judge a Dockerfile that was parsed; `opened` is the file that findings are reported in."""
         plan = opened.plan
+        outcome.files[opened.path] = opened.absolute
         for rule in plan.dispatch.rules:
             outcome.rules[rule.id] = rule
-        neighbour = no_neighbour if target.is_stdin else self._neighbour_of(os.path.dirname(target.file))
-        judged: dict[tuple[str, int, int], Judged] = {}
-        for result in plan.dispatch.judge(Context(opened.document, plan.settings, neighbour)):
-            if isinstance(result, Crash):
-                message = f"{result.rule.id} failed on {result.subject}: {result.error}"
-                outcome.errors.append(FileError(target.path, 0, message, "internal"))
-            else:
-                judged.setdefault((result.rule.id, *result.match.span), result)
-        for result in sorted(judged.values(), key=_order):
-            severity = plan.severities[result.rule.id]
-            if result.match.severity is not None and severity == result.rule.severity:
-                severity = result.match.severity
-            opened.weigh(result, severity, outcome)
-        outcome.notices.extend(opened.notices())
+        neighbour = no_neighbour if is_stdin else self._neighbour_of(os.path.dirname(opened.absolute))
+        opened.weigh_all(plan.dispatch.judge(Context(document, plan.settings, neighbour)), outcome)
 
-    def open(self, target: Target) -> "_Opened | FileError":
-        """Read and parse one file, and find out what applies to it."""
-        config = self._configs.for_file(target.file)
-        if target.is_stdin:
-            data = self._options.stdin() if self._options.stdin is not None else b""
-            file = targets.decode(target, data)
-        else:
-            file = targets.read(target)
-        if isinstance(file, FileError):
-            return file
-        return _Opened(dockerfile.parse(file, config.build_args), config, self.plan(config), self._options)
+    def read(self, target: Target) -> SourceFile | FileError:
+        """Return the text of a target's file."""
+        if not target.is_stdin:
+            return targets.read(target)
+        return targets.decode(target, self.options.stdin() if self.options.stdin is not None else b"")
+
+    def open(self, target: Target, file: SourceFile) -> "OpenedDockerfile":
+        """Parse a Dockerfile, and find out what applies to it."""
+        config = self.config(target.file)
+        document = dockerfile.parse(file, config.build_args)
+        comments = None
+        if self.options.honour_ignores:
+            selector = self.plan(config).selector
+            comments = ignores.read(document, selector, today=self.options.today, forbidden=config.forbidden_ignores)
+        return OpenedDockerfile(document, target.file, config, self.plan(config), comments, self.options)
 
     def _neighbour_of(self, folder: str) -> Callable[[str], str | None]:
         def read(name: str) -> str | None:
@@ -150,46 +201,68 @@ class Linter:
         return read
 
 
-class _Opened:
-    """One file being judged."""
+class Opened:
+    """A file that findings are reported in, with what applies to it."""
 
-    __slots__ = ("_comments", "_options", "_seen", "config", "document", "plan")
+    __slots__ = ("_comments", "_options", "absolute", "config", "file", "path", "plan")
 
-    def __init__(self, document: Dockerfile, config: Config, plan: _Plan, options: Options) -> None:
-        self.document = document
+    def __init__(
+        self, file: SourceFile, absolute: str, config: Config, plan: _Plan, comments: ignores.Ignores | None, options: Options
+    ) -> None:
+        self.file = file
+        self.path = file.path
+        self.absolute = absolute
         self.config = config
         self.plan = plan
+        self._comments = comments
         self._options = options
-        self._comments = (
-            ignores.read(document, plan.selector, today=options.today, forbidden=config.forbidden_ignores)
-            if options.honour_ignores
-            else None
-        )
-        self._seen: dict[tuple[str, str], int] = {}  # how often a rule met a text, for fingerprints
+
+    def weigh_all(self, results: Iterable[Judged | Crash], outcome: Outcome) -> None:
+        """Turn matches into findings, each rule once at each place, in the order of positions."""
+        judged: dict[tuple[str, int, int], Judged] = {}
+        for result in results:
+            if isinstance(result, Crash):
+                outcome.errors.append(crash_error(result, self.path))
+            else:
+                judged.setdefault((result.rule.id, *result.match.span), result)
+        for result in sorted(judged.values(), key=_order):
+            severity = self.plan.severity(result)
+            if severity is not None:
+                self.weigh(result, severity, outcome)
 
     def weigh(self, result: Judged, severity: Severity, outcome: Outcome) -> None:
-        """Turn a match into a finding, reported or suppressed. Call it in the order of positions."""
+        """Turn a match into a finding, reported or suppressed."""
         rule, match = result.rule, result.match
-        file = self.document.file
-        location = locate(file, match.span)
+        file = self.file
         finding = Finding(
             rule,
             severity,
             result.message,
-            location,
-            fingerprint(rule, location, self._seen) if self._options.fingerprints else "",
-            tuple((locate(file, span), text) for span, text in match.related),
+            locate(file, match.span),
+            "",
+            tuple((_locate(file, where), text) for where, text in match.related),
             match.fix,
             tuple((locate(file, edit.span), edit.text) for edit in match.fix.edits) if match.fix is not None else (),
         )
-        ignore = self._comments.match(rule, (match.span, *match.anchors)) if self._comments is not None else None
+        ignore = self._ignore(rule, match)
         if ignore is None:
             outcome.findings.append(finding)
         else:
             outcome.suppressed.append(Suppressed(finding, "inline", ignore.reason, ignore.expires))
 
-    def notices(self) -> list[str]:
-        """Return what there is to say about the ignore comments themselves."""
+    def _ignore(self, rule: Rule, match: Match) -> ignores.Ignore | None:
+        if self._comments is None:
+            return None
+        spans = [match.span]
+        for anchor in match.anchors:
+            if not isinstance(anchor, Place):
+                spans.append(anchor)
+            elif anchor.file.path == self.path:
+                spans.append(anchor.span)
+        return self._comments.match(rule, spans)
+
+    def notices(self, ran: Iterable[Rule]) -> list[str]:
+        """Return what there is to say about the ignore comments themselves; `ran` are the rules that an unused one may be reported for."""
         comments = self._comments
         if comments is None:
             return []
@@ -197,9 +270,29 @@ class _Opened:
         if self._options.warn_ignores or self.config.require_reason:
             notices += comments.reasonless()
         if self._options.warn_ignores:
-            notices += comments.unused(self.plan.dispatch.rules) + comments.expired()
-        file = self.document.file
-        return [f"{file.at(notice.span)}: {notice.message}" for notice in sorted(notices, key=lambda item: item.span)]
+            notices += comments.unused(ran) + comments.expired()
+        return [f"{self.file.at(notice.span)}: {notice.message}" for notice in sorted(notices, key=lambda item: item.span)]
+
+
+class OpenedDockerfile(Opened):
+    """A Dockerfile being judged."""
+
+    __slots__ = ("document",)
+
+    def __init__(
+        self, document: Dockerfile, absolute: str, config: Config, plan: _Plan, comments: ignores.Ignores | None, options: Options
+    ) -> None:
+        super().__init__(document.file, absolute, config, plan, comments, options)
+        self.document = document
+
+
+def crash_error(crash: Crash, path: str) -> FileError:
+    """Return what is reported of a rule that raised."""
+    return FileError(path, 0, f"{crash.rule.id} failed on {crash.subject}: {crash.error}", "internal")
+
+
+def _locate(file: SourceFile, where: Span | Place) -> Location:
+    return locate(where.file, where.span) if isinstance(where, Place) else locate(file, where)
 
 
 def _order(result: Judged) -> tuple[int, int, str]:
@@ -208,19 +301,26 @@ def _order(result: Judged) -> tuple[int, int, str]:
 
 def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource], options: Options) -> Outcome:
     """Judge files, over several processes where that pays; findings come back sorted by path and position."""
-    linter = Linter(configs, builtin, options)
+    linter = Linter(configs, builtin, options, files)
     base = next((source for source in builtin if source.rule.on == shellcheck.KIND), None)
     if options.shellcheck is None or base is None:
-        return _lint(linter, files, options.jobs)
-    opened = [(target, found) for target in files if isinstance(found := linter.open(target), _Opened)]
-    run = shellcheck.Run(options.shellcheck, [list(shellcheck.scripts(found.document)) for _, found in opened])
-    try:
         whole = _lint(linter, files, options.jobs)
-        for (target, found), comments in zip(opened, run.comments(), strict=True):
-            _add_shell_findings(target, found, base, comments, whole)
-    finally:
-        run.close()
-    _sort(whole, files)
+    else:
+        opened = [
+            linter.open(target, file)
+            for target in files
+            if target.kind == "dockerfile" and isinstance(file := linter.read(target), SourceFile)
+        ]
+        run = shellcheck.Run(options.shellcheck, [list(shellcheck.scripts(found.document)) for found in opened])
+        try:
+            whole = _lint(linter, files, options.jobs)
+            for found, comments in zip(opened, run.comments(), strict=True):
+                _add_shell_findings(found, base, comments, whole)
+        finally:
+            run.close()
+    _tidy(whole)
+    if options.fingerprints:
+        _add_fingerprints(whole)
     return whole
 
 
@@ -229,19 +329,11 @@ def _lint(linter: Linter, files: Sequence[Target], jobs: int) -> Outcome:
     outcomes = parallel.spread(linter.judge_all, files, jobs) if jobs > 1 else [linter.judge_all(files)]
     whole = outcomes[0]
     for part in outcomes[1:]:
-        whole.findings.extend(part.findings)
-        whole.suppressed.extend(part.suppressed)
-        whole.errors.extend(part.errors)
-        whole.notices.extend(part.notices)
-        whole.rules.update(part.rules)
-    if len(outcomes) > 1:
-        _sort(whole, files)
+        whole.join(part)
     return whole
 
 
-def _add_shell_findings(
-    target: Target, opened: _Opened, base: RuleSource, comments: Iterable[shellcheck.Comment], outcome: Outcome
-) -> None:
+def _add_shell_findings(opened: OpenedDockerfile, base: RuleSource, comments: Iterable[shellcheck.Comment], outcome: Outcome) -> None:
     for comment in sorted(comments, key=lambda item: (item.span, item.code)):
         rule = shellcheck.rule_for(base, comment)
         severity = opened.config.severity(rule, opened.plan.selector)
@@ -250,13 +342,27 @@ def _add_shell_findings(
             opened.weigh(Judged(rule, Match(comment.span), comment.message), severity, outcome)
 
 
-def _sort(outcome: Outcome, files: Sequence[Target]) -> None:
-    order = {target.path: index for index, target in enumerate(files)}
+def _tidy(outcome: Outcome) -> None:
+    """Sort by path and position, and keep one of what several projects found at the same place: a file may take part in many."""
+    outcome.findings[:] = sorted({_place(finding): finding for finding in reversed(outcome.findings)}.values(), key=_place)
+    outcome.suppressed[:] = sorted(
+        {_place(item.finding): item for item in reversed(outcome.suppressed)}.values(), key=lambda item: _place(item.finding)
+    )
+    outcome.errors[:] = sorted(set(outcome.errors))
+    outcome.notices[:] = sorted(set(outcome.notices))
 
-    def key(finding: Finding) -> tuple[int, int, int, str]:
-        return (order[finding.location.path], *finding.location.span, finding.rule.id)
 
-    outcome.findings.sort(key=key)
-    outcome.suppressed.sort(key=lambda item: key(item.finding))
-    outcome.errors.sort()
-    outcome.notices.sort()
+def _place(finding: Finding) -> tuple[str, int, int, str]:
+    return (finding.location.path, *finding.location.span, finding.rule.id)
+
+
+def _add_fingerprints(outcome: Outcome) -> None:
+    """Work out the fingerprints, reported and suppressed findings together in the order of positions."""
+    found = [*enumerate(outcome.findings), *((-1 - index, item.finding) for index, item in enumerate(outcome.suppressed))]
+    found.sort(key=lambda item: _place(item[1]))
+    for (index, finding), digest in zip(found, fingerprints([finding for _, finding in found]), strict=True):
+        marked = finding._replace(fingerprint=digest)
+        if index >= 0:
+            outcome.findings[index] = marked
+        else:
+            outcome.suppressed[-1 - index] = outcome.suppressed[-1 - index]._replace(finding=marked)
