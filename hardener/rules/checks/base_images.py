@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hardener.finding import Match, Severity
-from hardener.oci.reference import Reference
 from hardener.oci.reference import error as reference_error
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
+from hardener.rules.image_names import digest_error, follows_channel, is_trusted, moves, registry_name
 from hardener.sources.commands import Invocation
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import DECLARED, HOLE, PLATFORM_ARGS, Known
@@ -20,24 +20,6 @@ from hardener.sources.instructions import Instruction
 from hardener.sources.stages import ImageReference, Stage, images
 from hardener.text import Pattern, Span, View
 
-# Tags that follow a branch, a channel or a schedule.
-_MOVING: Final = frozenset(
-    {
-        "alpha", "beta", "canary", "ci", "current", "daily", "dev", "devel", "develop", "development", "edge", "experimental", "head",
-        "insiders", "labs", "latest", "lts", "main", "mainline", "master", "next", "nightly", "preview", "prod", "production", "rawhide",
-        "rc", "release", "rolling", "sid", "snapshot", "stable", "staging", "test", "testing", "trunk", "unstable", "weekly",
-    }
-)  # fmt: skip
-# Parts of tags that choose a flavour, not a version.
-_FLAVOUR = Pattern(r"alpine|slim|fpm|apache|cli|zts|dind|rootless|management|perl|otel|onbuild|(?:jdk|jre|java|openjdk)\d*")
-_DISTRIBUTION_NAMES: Final = frozenset(
-    {"bookworm", "trixie", "forky", "bullseye", "buster", "stretch", "jessie", "jammy", "noble", "focal"}
-)
-_DISTRIBUTIONS: Final = frozenset({"debian", "ubuntu", "buildpack-deps"})
-_TAG_PARTS = Pattern(r"[-_.]")
-
-_DOCKER_HUB: Final = frozenset({"docker.io", "hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
-_DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 _BARE_WORD = Pattern(r"[A-Za-z0-9][\w-]*", re.ASCII)
 _PLATFORM_PARTS = Pattern(r"[a-z0-9]+(?:/[a-z0-9_.-]+){0,2}")
 _ARCHITECTURES: Final = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
@@ -99,42 +81,22 @@ def latest(image: ImageReference, context: Context) -> Iterator[Match]:
         yield _match(image)
 
 
-def _moves(reference: Reference) -> bool:
-    """Whether a tag follows something: it is made of channel names and flavours only, without any version."""
-    tag = (reference.tag or "").lower()
-    if tag == "latest":
-        return False
-    parts = _TAG_PARTS.split(tag)
-    channel = False
-    for part in parts:
-        if part in _MOVING:
-            channel = True
-        elif part not in _DISTRIBUTION_NAMES and not _FLAVOUR.fullmatch(part):
-            return False
-    if channel:
-        return True
-    if any(part in _DISTRIBUTION_NAMES or part[-1:].isdigit() for part in parts):
-        return "/" not in reference.name and reference.name not in _DISTRIBUTIONS and not any(part[-1:].isdigit() for part in parts)
-    return True
-
-
 def moving_tag(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references to a tag that names a channel or a flavour, not a version."""
-    if image.role != "syntax" and isinstance(image.tag, str) and _moves(image.reference) and _is_image(image):
-        channel = any(part in _MOVING for part in _TAG_PARTS.split(image.tag.lower()))
-        yield _match(image, tag=image.tag, what="follows a channel" if channel else "names a flavour and no version")
+    if image.role != "syntax" and isinstance(image.tag, str) and moves(image.reference) and _is_image(image):
+        yield _match(image, tag=image.tag, what="follows a channel" if follows_channel(image.tag) else "names a flavour and no version")
 
 
 def without_digest(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references with a proper tag and no digest; what has no proper tag is the business of other rules."""
     tag = image.tag
-    if isinstance(tag, str) and tag != "latest" and not _moves(image.reference) and _is_image(image):
+    if isinstance(tag, str) and tag != "latest" and not moves(image.reference) and _is_image(image):
         yield _match(image)
 
 
 def unpinned_syntax(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield `# syntax=` frontends without a version."""
-    if image.digest is None and (image.tag is None or image.tag == "latest" or _moves(image.reference)) and _is_image(image):
+    if image.digest is None and (image.tag is None or image.tag == "latest" or moves(image.reference)) and _is_image(image):
         yield _match(image)
 
 
@@ -181,36 +143,9 @@ def untrusted_registry(image: ImageReference, context: Context) -> Iterator[Matc
     registry = image.registry
     if not patterns or not isinstance(registry, str) or not _is_image(image):
         return
-    registry = _registry(registry)
     repository = image.repository
-    for pattern in patterns:
-        host, slash, path = pattern.lower().removeprefix("https://").removeprefix("http://").rstrip("/").partition("/")
-        if not _wildcard(_registry(host), registry):
-            continue
-        if not slash or not isinstance(repository, str) or _wildcard(path, repository) or _wildcard(f"{path}/*", repository):
-            return
-    yield _match(image, registry=registry)
-
-
-def _registry(host: str) -> str:
-    return "docker.io" if host in _DOCKER_HUB else host
-
-
-def _wildcard(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern of `*`s; each piece is looked for once, so the cost is linear."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return first == text
-    last = rest.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for piece in rest:
-        found = text.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
+    if not is_trusted(registry, repository if isinstance(repository, str) else None, patterns):
+        yield _match(image, registry=registry_name(registry))
 
 
 def end_of_life(image: ImageReference, context: Context) -> Iterator[Match]:
@@ -273,12 +208,7 @@ def invalid_reference(image: ImageReference, context: Context) -> Iterator[Match
         return
     if image.role == "from" and _has_undeclared(image):
         return
-    reason = reference_error(text)
-    if not reason and isinstance(image.digest, str):
-        algorithm, _, value = image.digest.partition(":")
-        expected = _DIGEST_LENGTHS.get(algorithm)
-        if expected is not None and len(value) != expected:
-            reason = f"a {algorithm} digest has {expected} hexadecimal digits, not {len(value)}"
+    reason = reference_error(text) or (digest_error(image.digest) if isinstance(image.digest, str) else "")
     if reason:
         yield _match(image, image=text or image.raw, reason=reason)
 
