@@ -1,0 +1,45 @@
+"""What checks on services ask again and again: whether a key is in force, whether something can be said to be missing."""
+
+from hardener.finding import Match, Severity
+from hardener.sources.service import Service, Setting
+from hardener.text import Place
+
+Related = tuple[tuple[Place, str], ...]
+
+
+def at(
+    setting: "Setting[str] | Setting[bool] | Setting[int]", *, severity: Severity | None = None, related: Related = (), **values: str
+) -> Match:
+    """Return the match of a setting: at its value, with the places that took part in it."""
+    place = setting.place
+    return Match(place.span, values, setting.history + related, severity=severity, file=place.file)
+
+
+def missing(service: Service, *, severity: Severity | None = None, **values: str) -> Match:
+    """Return the match for something that a service lacks: at its name, or at the words `docker run`."""
+    place = service.place
+    return Match(place.span, values, severity=severity, file=place.file)
+
+
+def in_force(service: Service, key: str) -> bool:
+    """Whether a key of a service does anything: a stack deployment drops some and refuses others."""
+    if service.origin != "stack":
+        return True
+    from hardener.rules.checks.service.swarm import DROPPED, REFUSED
+
+    return key not in DROPPED and key not in REFUSED
+
+
+def is_complete(service: Service) -> bool:
+    """Whether it can be said what a service lacks: it is a container, and nothing adds flags that are not written."""
+    return not service.open_ended and service.provider is None
+
+
+def is_podman(service: Service) -> bool:
+    """Whether podman runs it, whose defaults and options are not all those of Docker."""
+    return not service.is_compose and service.place.text.startswith("podman")
+
+
+def is_on(setting: "Setting[bool] | None") -> bool:
+    """Whether a switch is known to be on."""
+    return setting is not None and setting.value is True
