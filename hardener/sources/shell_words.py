@@ -68,6 +68,12 @@ _LOOKAHEADS: Final = 64  # vain looks ahead, after which a text is hopeless
 _REWINDS: Final = 16  # unterminated constructs behind whose opening a text is read a second time
 
 
+class Expansion(str):
+    """A piece of a word that the shell replaces, as written: what tells `$X` from `'$X'`."""
+
+    __slots__ = ()
+
+
 class WordReader:
     """Reads words of one text, and keeps what its lists share: problems, depth, the list being read.
 
@@ -249,7 +255,7 @@ class WordReader:
     def _expand(self, word: QuotedWord, opening: str, pos: int, end: int, *, in_double: bool) -> int:
         """Take what `opening` begins, as written."""
         stop = self._expansion(word, opening, pos, end, in_double=in_double)
-        word.parts.append((self.text[pos:stop], pos))
+        word.parts.append((Expansion(self.text[pos:stop]), pos))
         return stop
 
     def _expansion(self, word: QuotedWord, opening: str, pos: int, end: int, *, in_double: bool) -> int:
