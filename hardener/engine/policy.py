@@ -10,8 +10,8 @@ def tighten(config: Config, policy: Policy) -> None:
     if gate.fail_on is not None and (config.fail_on is None or config.fail_on > gate.fail_on):
         config.fail_on = gate.fail_on
         config.note("fail-on", gate.fail_on.label, policy.path)
-    config.choices.append([Choice(word.text, True, word.where) for word in gate.require])
-    for word in gate.require:
+    config.choices.append([Choice(word.text, True, word.where) for word in gate.forced])
+    for word in gate.forced:
         config.floors.append(word.text)
         config.note("extend-select", word.text, word.where, adds=True)
     for word in gate.forbid_ignores:

@@ -1,4 +1,4 @@
-"""Which rules a person means by a word: our id, our name, an id prefix, `all`, or any peer's id.
+"""Which rules a person means by a word: our id, our name, an id prefix, `all`, any peer's id, or a reference.
 
 One place decides that, so a word means the same in the configuration, on the command line, in an ignore comment and in
 `harden explain`. Upper and lower case never matter.
@@ -9,6 +9,7 @@ One place decides that, so a word means the same in the configuration, on the co
 | `HD1`, `HD10`, `HD`                            | every rule whose id starts so and goes on with digits only   |
 | `DL3006`, `hadolint:DL3006`, `hadolint/DL3006` | every rule that is the same as that peer's                   |
 | `hadolint:*`                                   | every rule that hadolint has too                             |
+| `CIS-Docker-1.6.0-4.1`, `CWE-250`              | every rule that refers to it                                 |
 | `all`                                          | every rule                                                   |
 """
 
@@ -19,7 +20,9 @@ from hardener.errors import HardenError, suggest
 from hardener.finding import Rule
 
 EXACT: Final = 1000
-"""The rank of a word that names a single check; prefixes rank by their length, `tool:*` and `all` below them."""
+"""The rank of a word that names a single check; references rank below it, then prefixes by their length, `tool:*` and `all`."""
+
+_REFERENCE: Final = 500
 
 _UUID_LENGTH: Final = 36
 
@@ -96,6 +99,9 @@ class Selector:
 
 def _keys(rule: Rule) -> Mapping[str, int]:
     keys = {"all": 0}
+    for reference in rule.references:
+        if "/" not in reference:  # an address is no word
+            keys[canonical(reference)] = _REFERENCE
     for tool, peers in rule.same_as:
         tool = tool.lower()
         keys[f"{tool}:*"] = 1

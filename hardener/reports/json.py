@@ -20,7 +20,7 @@ def render(report: Report, *, color: bool = False) -> str:
     document: dict[str, Json] = {
         "version": VERSION,
         "tool": {"name": "hardener", "version": __version__},
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_object(finding) for finding in report.findings],
         "errors": [
             {
                 "path": scrub(error.path),
@@ -32,7 +32,7 @@ def render(report: Report, *, color: bool = False) -> str:
         ],
         "suppressed": [
             {
-                **_finding(entry.finding),
+                **finding_object(entry.finding),
                 "suppression": {"kind": entry.kind, "reason": scrub(entry.reason), "expires": entry.expires or None},
             }
             for entry in report.suppressed
@@ -43,7 +43,8 @@ def render(report: Report, *, color: bool = False) -> str:
     return encode(document, depth=2) + "\n"
 
 
-def _finding(finding: Finding) -> dict[str, Json]:
+def finding_object(finding: Finding) -> dict[str, Json]:
+    """Return a finding as every JSON report of ours has it."""
     rule = finding.rule
     place = finding.location
     return {

@@ -1,0 +1,176 @@
+"""What `harden gate` says: the verdict on a policy, and the policy itself, key by key; as text and as JSON."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from hardener import __version__
+from hardener.policies.gate import Resolve, Verdict
+from hardener.policies.model import GATE_KEYS, Check, Gate, Policy, Word
+from hardener.record import NamedTuple
+from hardener.reports.encode import Json, encode
+from hardener.reports.excerpt import one_line, scrub
+from hardener.reports.json import finding_object
+from hardener.reports.summary import count
+from hardener.reports.text import BOLD, DIM, GREEN, RED, error_line, heading, painter
+
+Shown = Callable[[str], str]
+"""Makes a place in a policy readable: relative to where the user stands."""
+
+VERSION: Final = 1
+
+
+def verdict_text(verdict: Verdict, shown: Shown, *, color: bool = False) -> str:
+    """Return a block for each violated key, then one line; that line alone when the gate passes."""
+    paint = painter(color=color)
+    out = []
+    for violation in verdict.violations:
+        word = violation.word
+        out.append(f"{paint(BOLD, one_line(shown(word.where)))}: {paint(RED, word.key)}: {one_line(violation.message)}")
+        out += [f"  {heading(finding, paint)}" for finding in violation.findings]
+        out.append("")
+    report = verdict.report
+    out += [error_line(error, paint) for error in report.errors]
+    what = f"{count(verdict.demands, 'demand')}, {count(len(report.files), 'file')}, {count(len(report.rules), 'rule')}"
+    if verdict.violations:
+        violated = f"{len(verdict.violations):,} of {what}"
+        end = f"{paint(RED, 'violated')}: {violated}"
+    elif report.errors:
+        end = f"{paint(RED, 'not passed')}: {count(len(report.errors), 'error')}; {what}"
+    else:
+        end = f"{paint(GREEN, 'passed')}: {what}"
+    if verdict.unseen:
+        end += f"; {count(len(verdict.unseen), 'part')} could not be seen, `harden lint` shows which"
+    out.append(f"{paint(BOLD, _title(verdict.policy))}: {end}")
+    return "\n".join(out) + "\n"
+
+
+def verdict_json(verdict: Verdict, shown: Shown) -> str:
+    """Return the verdict as one JSON object."""
+    report = verdict.report
+    document: dict[str, Json] = {
+        "version": VERSION,
+        "tool": {"name": "hardener", "version": __version__},
+        "policy": _policy(verdict.policy, shown),
+        "passed": verdict.exit_code == 0,
+        "exit_code": verdict.exit_code,
+        "demands": verdict.demands,
+        "violations": [
+            {
+                "key": violation.word.key,
+                "where": shown(violation.word.where),
+                "asks": violation.message,
+                "findings": [finding_object(finding) for finding in violation.findings],
+            }
+            for violation in verdict.violations
+        ],
+        "unseen": [finding_object(finding) for finding in verdict.unseen],
+        "errors": [{"path": scrub(error.path), "line": error.line, "message": scrub(error.message)} for error in report.errors],
+        "files": [scrub(path) for path in report.files],
+        "rules": [rule.id for rule in report.rules],
+    }
+    return encode(document, depth=2) + "\n"
+
+
+class Row(NamedTuple):
+    """One demand of a policy: what it names, where it stands, and what that comes to."""
+
+    key: str  # a key of GATE_KEYS
+    value: str
+    where: str
+    notes: tuple[str, ...] = ()
+
+
+def policy_text(policy: Policy, resolve: Resolve, shown: Shown, *, color: bool = False) -> str:
+    """Return every key of a policy with its meaning, what it asks for, and which line of which file says so."""
+    paint = painter(color=color)
+    chain = " extends ".join([_title(policy), *(origin.name for origin in policy.extends)])
+    out = [paint(BOLD, chain)]
+    for path, why in ((policy.path, policy.why), *((origin.path, origin.why) for origin in policy.extends)):
+        out.append(f"  {shown(path)}" + (f": {one_line(why)}" if why else ""))
+    rows = [*_rows(policy.gate, resolve)]
+    for key, meaning in GATE_KEYS.items():
+        own = [row for row in rows if row.key == key]
+        if not own:
+            continue
+        out += ["", paint(BOLD, f"gate.{key}"), f"  {meaning}"]
+        wide = max(len(row.value) for row in own)
+        for row in own:
+            out.append(f"    {row.value:<{wide}}  {paint(DIM, shown(row.where))}")
+            out += [f"      {note}" for note in row.notes]
+    unset = [f"  gate.{key}: {meaning}" for key, meaning in GATE_KEYS.items() if key not in {row.key for row in rows}]
+    if unset:
+        out += ["", paint(BOLD, "not asked for"), *unset]
+    return "\n".join(out) + "\n"
+
+
+def policy_json(policy: Policy, resolve: Resolve, shown: Shown) -> str:
+    """Return every key of a policy as one JSON object."""
+    rows = [*_rows(policy.gate, resolve)]
+    document: dict[str, Json] = {
+        "version": VERSION,
+        "tool": {"name": "hardener", "version": __version__},
+        "policy": _policy(policy, shown),
+        "keys": [
+            {
+                "key": f"gate.{key}",
+                "meaning": meaning,
+                "demands": [{"asks": row.value, "where": shown(row.where), "notes": list(row.notes)} for row in rows if row.key == key],
+            }
+            for key, meaning in GATE_KEYS.items()
+        ],
+    }
+    return encode(document, depth=2) + "\n"
+
+
+def _title(policy: Policy) -> str:
+    return policy.name + (f" ({policy.environment})" if policy.environment else "")
+
+
+def _policy(policy: Policy, shown: Shown) -> Json:
+    return {
+        "name": policy.name,
+        "environment": policy.environment or None,
+        "path": shown(policy.path),
+        "why": policy.why,
+        "extends": [{"name": origin.name, "path": shown(origin.path), "why": origin.why} for origin in policy.extends],
+    }
+
+
+def _rows(gate: Gate, resolve: Resolve) -> Iterator[Row]:
+    def single(key: str, value: str) -> Row:
+        return Row(key, value, gate.places[key].where)
+
+    if gate.fail_on is not None:
+        yield single("fail-on", gate.fail_on.label)
+    for word in dict.fromkeys(gate.require):
+        yield Row(
+            "require", word.text + (f": {word.severity.label}" if word.severity is not None else ""), word.where, _named(word, resolve)
+        )
+    for limit in gate.limits:
+        yield Row("thresholds", f"{limit.word.text}: {limit.most}", limit.word.where)
+    for word in gate.forbid_ignores:
+        yield Row("forbid-ignores", word.text, word.where, () if word.text == "all" else _named(word, resolve))
+    if gate.require_reason:
+        yield single("require-reason", "true")
+    if gate.allowed_registries:
+        yield single("allowed-registries", ", ".join(gate.allowed_registries))
+    if gate.coverage:
+        yield single("coverage", gate.coverage)
+    for check in gate.checks:
+        yield Row("checks", f"{check.word.text}: {check.title}", check.word.where, _answers(check, resolve))
+    for name, own in gate.environments.items():
+        demands = [f"{row.key}: {row.value}  {row.where}" for row in _rows(own, resolve)]
+        yield Row("environments", name, next(iter(own.places.values())).where if own.places else "", tuple(demands))
+
+
+def _named(word: Word, resolve: Resolve) -> tuple[str, ...]:
+    """Return the rules that a word names, unless it is already all there is to say."""
+    names = [f"{rule.id} {rule.name}" for rule in resolve(word.text)]
+    return (", ".join(names),) if names else ()
+
+
+def _answers(check: Check, resolve: Resolve) -> tuple[str, ...]:
+    if check.reason:
+        return (f"not checkable on text: {check.reason}",)
+    names = {f"{rule.id} {rule.name}": None for word in check.words for rule in resolve(word.text)}
+    return (", ".join(names) or "no rule answers it yet",)
