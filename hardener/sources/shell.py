@@ -601,6 +601,13 @@ def from_argv(words: Sequence[tuple[str, View]]) -> Script:
     return script
 
 
+def from_words(view: View, words: Sequence[Word]) -> Script:
+    """Return the script of one command that something other than a shell has split into words; `view` is all of it."""
+    script = Script(view, 0, len(view.text), "exec")
+    _single(script, tuple(words))
+    return script
+
+
 def _single(script: Script, words: tuple[Word, ...]) -> None:
     """Fill `script` with the one command that `words` are."""
     if not words:

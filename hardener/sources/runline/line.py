@@ -17,8 +17,10 @@ from hardener.sources.service import Attachment, Healthcheck, Logging, Problem, 
 from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Pattern, Place, Span
 
-_IMAGE_NAME = Pattern(r"(?i)ima?ge?|\btag|repo|distro")
-_FLAGS_NAME = Pattern(r"(?i)opt|arg|flag|param|env|vol|port|mount|switch|extra|net|tty|\$@|\$\*|\$\{@|\$\{\*|:\+|:-")
+_IMAGE_NAME = Pattern(r"(?i)ima?ge?|tag|repo|distro")
+_FLAGS_NAME = Pattern(r"(?i)opt|arg|flag|param|env|vol|port|mount|switch|extra|net|tty|@|\*|:[+-]")
+_CONTEXT = Pattern(r"\b(?:env|vars|secrets|inputs|matrix|parameters|steps|needs|github|pipeline)\.")
+_FLAGS_END = Pattern(r"(?i)(?:opt(?:ion)?|arg|flag|param)s?\W*$")
 
 Names = dict[str, tuple[str, ...]]
 _MODES: Final[dict[str, Names]] = {
@@ -98,10 +100,13 @@ class _Line:
     def _may_be_flags(self, word: Argument) -> bool:
         """Whether a variable on its own stands for flags rather than for the image."""
         following = self.words[self.at + 1 : self.at + 2]
-        if word.sure or _FLAGS_NAME.search(word.name):
+        name = _CONTEXT.sub("", word.written)
+        if word.sure or _FLAGS_END.search(name):
             return True
-        if not following or _IMAGE_NAME.search(word.name):
-            return False
+        if not following or _IMAGE_NAME.search(name):
+            return not _IMAGE_NAME.search(name) and _FLAGS_NAME.search(name) is not None
+        if _FLAGS_NAME.search(name):
+            return True
         # `docker run $X -p 80:80 nginx`: what follows reads as flags of the tool, so this is not the image.
         name, _, _ = following[0].text[2:].partition("=")
         return following[0].text.startswith("--") and name in self.names

@@ -9,21 +9,29 @@ from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Pattern, Place, SourceFile, Span, View, ViewBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _HOME: Final = ("$HOME", "${HOME}")
-_FOLDER: Final = ("$PWD", "${PWD}", "$(pwd)", "`pwd`", "$(PWD)", "$(CURDIR)")
+_FOLDER: Final = ("$PWD", "${PWD}", "$(pwd)", "`pwd`", "$(PWD)", "$(CURDIR)", "${CURDIR}", "$(shell pwd)")
 _SEVERAL: Final = Pattern(r"\$(?:@|\{@[^}]*\}|\{\w+\[@\][^}]*\})")
 
 
 class Ends:
-    """Where the unknown pieces of a file end, by the offset at which they start: a `HOLE` is one character, a variable is longer."""
+    """Where the unknown pieces of a file end, by the offset at which they start: a `HOLE` is one character, a variable is longer.
 
-    __slots__ = ("by_start", "file")
+    `texts` says what stands for a piece after all, where that is known (a Makefile's `DOCKER := podman`).
+    """
+
+    __slots__ = ("by_start", "file", "texts")
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
         self.by_start: dict[int, int] = {}
+        self.texts: dict[int, str] = {}
+
+    def whole(self, span: Span) -> Span:
+        """Return a span that ends in an unknown piece with all of that piece."""
+        return Span(span.start, self.by_start.get(span.end - 1, span.end))
 
 
 class Piece:
@@ -49,7 +57,7 @@ class Piece:
     def span(self) -> Span:
         """Where it stands, without quotes around it."""
         span = self.view.span(0, len(self.text))
-        return Span(span.start, self.ends.by_start.get(span.end - 1, span.end)) if self.text else span
+        return self.ends.whole(span) if self.text else span
 
     @property
     def place(self) -> Place:
@@ -66,16 +74,20 @@ class Piece:
 
 
 class Argument(Piece):
-    """One word. `whole` is its place with quotes; `several` says that it may be any number of words, `name` which variable decides."""
+    """One word. `whole` is its place with quotes. `several` says that it may be any number of words, `sure` that it is a list of them."""
 
-    __slots__ = ("name", "several", "sure", "whole")
+    __slots__ = ("several", "sure", "whole")
 
-    def __init__(self, view: View, ends: Ends, whole: Span, *, several: bool = False, sure: bool = False, name: str = "") -> None:
+    def __init__(self, view: View, ends: Ends, whole: Span, *, several: bool, sure: bool = False) -> None:
         super().__init__(view, ends)
         self.whole = whole
         self.several = several
-        self.sure = sure  # it is a list of words for certain: "$@", "${array[@]}"
-        self.name = name
+        self.sure = sure  # "$@", "${array[@]}"
+
+    @property
+    def written(self) -> str:
+        """The word as the file has it."""
+        return self.ends.file.slice(self.whole)
 
     @property
     def visible(self) -> Place:
@@ -89,31 +101,25 @@ def arguments(words: "Sequence[Word]", ends: Ends) -> list[Argument]:
 
 
 def _argument(word: Word, ends: Ends) -> Argument:
-    if word.static or not isinstance(word, QuotedWord):
-        content = word.content
-        several = not word.quoted and content.text == HOLE
-        return Argument(content, ends, word.span, several=several)
+    content = word.content if word.static or not isinstance(word, QuotedWord) else _with_holes(word, ends)
+    several = sure = False
+    if content.text == HOLE:
+        sure = isinstance(word, QuotedWord) and any(_SEVERAL.fullmatch(text) for text, _ in word.parts)
+        several = sure or not word.quoted
+    return Argument(content, ends, ends.whole(word.span), several=several, sure=sure)
+
+
+def _with_holes(word: QuotedWord, ends: Ends) -> View:
     builder = ViewBuilder()
     view = word.view
-    several = sure = False
-    name = ""
-    only = len([text for text, _ in word.parts if text]) == 1
     for text, at in word.parts:
-        if not isinstance(text, Expansion):
+        if isinstance(text, Expansion):
+            origin = view.offset(at)
+            ends.by_start[origin] = view.span(at, at + len(text)).end
+            builder.add("~" if text in _HOME and at == word.parts[0][1] else HOLE, origin)
+        else:
             append(builder, view, at, text)
-            continue
-        origin = view.offset(at)
-        ends.by_start[origin] = view.span(at, at + len(text)).end
-        if text in _HOME and at == word.parts[0][1]:
-            builder.add("~", origin)
-            continue
-        # A hole never joins the text before it: what follows it stands elsewhere.
-        builder.add(HOLE, origin)
-        if only:
-            sure = _SEVERAL.fullmatch(text) is not None
-            several = sure or not word.quoted
-            name = text
-    return Argument(builder.build(), ends, word.span, several=several, sure=sure, name=name)
+    return builder.build()
 
 
 def is_folder(piece: Piece, at: int) -> bool:
@@ -123,3 +129,33 @@ def is_folder(piece: Piece, at: int) -> bool:
     start = piece.view.offset(at)
     text = piece.ends.file.text
     return any(text.startswith(name, start) for name in _FOLDER)
+
+
+def plain(view: View) -> Word:
+    """Return a text that no shell reads as one word (a systemd unit's)."""
+    return Word(view, 0, len(view.text), view.text)
+
+
+class Kept(Word):
+    """A word that stays one, whatever its variables hold."""
+
+    __slots__ = ()
+
+    quoted = True
+
+
+def replace(view: View, holes: "Iterable[tuple[int, int, str]]", ends: Ends) -> View:
+    """Return a text in which ranges that something else fills in before a shell reads it are replaced, mostly by a `HOLE`."""
+    builder = ViewBuilder()
+    done = 0
+    for start, end, text in holes:
+        append(builder, view, done, view.text[done:start])
+        origin = view.offset(start)
+        if text == "$":  # an escaped dollar: the second one of two stays
+            origin = view.offset(end - 1)
+        else:
+            ends.by_start[origin] = view.span(start, end).end
+        builder.add(text, origin)
+        done = end
+    append(builder, view, done, view.text[done:])
+    return builder.build()

@@ -24,10 +24,10 @@ def worth(text: str) -> bool:
     return ("docker" in text or "podman" in text or "nerdctl" in text) and ("run" in text or "create" in text)
 
 
-def read_text(view: View, ends: Ends, project: Project, *, dialect: str = "bash", known: dict[str, str] | None = None) -> None:
-    """Add the run lines of shell text to a project."""
-    if worth(view.text):
-        read_script(shell.parse(view, dialect=dialect), ends, project, known)
+def read_text(view: View, ends: Ends, project: Project, *, has_tool: bool = False) -> None:
+    """Add the run lines of shell text to a project. `has_tool` says that one of its unknown pieces names a tool."""
+    if has_tool or worth(view.text):
+        read_script(shell.parse(view, dialect="bash"), ends, project)
 
 
 def read_script(script: Script, ends: Ends, project: Project, known: dict[str, str] | None = None) -> None:
@@ -39,7 +39,7 @@ def read_script(script: Script, ends: Ends, project: Project, known: dict[str, s
         if command.name == "ssh":
             for remote in _remote(command):
                 read_script(remote, ends, project, tools)
-        for tool, words in _tool(command, tools):
+        for tool, words in _tool(command, tools, ends):
             _line(tool, words, command, ends, project)
 
 
@@ -63,18 +63,21 @@ def _variables(commands: Iterable[Command]) -> dict[str, str]:
     return {name: text for name, text in found.items() if name not in twice and _WORTH.search(text)}
 
 
-def _tool(command: Command, known: dict[str, str]) -> Iterator[tuple[str, Sequence[Word]]]:
+def _tool(command: Command, known: dict[str, str], ends: Ends) -> Iterator[tuple[str, Sequence[Word]]]:
     """Yield the tool that a command runs, and its words from the tool's name on."""
     word = command.name_word
     if word is None:
         return
     name = _TOOLS.get(command.name)
-    if name is None and not word.static:
-        variable = _VARIABLE.fullmatch(word.text)
-        if variable is not None:
-            value = known.get(variable[1] or variable[2], variable[3] or "")
-            last = value.split()[-1:]  # "sudo docker"
-            name = _TOOLS.get(last[0].rpartition("/")[2]) if last else None
+    if name is None:
+        value = ""
+        if word.text == HOLE:
+            value = ends.texts.get(word.span.start, "")
+        elif not word.static:
+            variable = _VARIABLE.fullmatch(word.text)
+            value = known.get(variable[1] or variable[2], variable[3] or "") if variable is not None else ""
+        last = value.split()[-1:]  # "sudo docker"
+        name = _TOOLS.get(last[0].rpartition("/")[2]) if last else None
     if name is not None:
         yield name, (word, *command.args)
 
@@ -86,10 +89,11 @@ def _line(tool: str, words: Sequence[Word], command: Command, ends: Ends, projec
     if at >= len(words) or words[at].text not in _VERBS:
         return
     file = ends.file
-    place = Place(file, Span(words[0].span.start, words[at].span.end))
-    span = command.span
-    whole = Place(file, Span(min(span.start, place.span.start), max(span.end, place.span.end)))
-    service = line.read(tool, words[at].text, arguments(words[at + 1 :], ends), place, whole, project)
+    place = Place(file, ends.whole(Span(words[0].span.start, words[at].span.end)))
+    rest = arguments(words[at + 1 :], ends)
+    span = ends.whole(command.span)
+    whole = Place(file, Span(min(span.start, place.span.start), max(span.end, rest[-1].whole.end if rest else place.span.end)))
+    service = line.read(tool, words[at].text, rest, place, whole, project)
     project.services = (*project.services, service)
 
 
@@ -117,11 +121,6 @@ def _remote(command: Command) -> Iterator[Script]:
     for redirect in command.redirects:
         if redirect.body is not None and redirect.fd in ("", "0"):
             yield shell.parse(redirect.body, dialect="bash")
-
-
-def is_hole(text: str) -> bool:
-    """Whether nothing of a text is known."""
-    return text == HOLE
 
 
 def read_file(file: SourceFile, project: Project) -> None:
