@@ -91,3 +91,25 @@ def variables(node: Node | None, source: str) -> tuple[Variable, ...]:
             found[variable.name] = variable
         return tuple(found.values())
     return ()
+
+
+def hosts(node: Node | None, key: Place) -> tuple[Setting[str], ...]:
+    """Return `extra_hosts:` as `name=address` each, whichever of the three spellings is used. Source: compose-go's types/hostList.go."""
+    found: list[Setting[str]] = []
+    if isinstance(node, Keys):
+        for name, entry in node.entries.items():
+            found.extend(_host(leaf, entry.key, name, leaf.text) for leaf in leaves(entry.value))
+        return tuple(found)
+    for leaf in leaves(node):
+        name, separator, addresses = leaf.text.partition("=")
+        if not separator:
+            name, _, addresses = leaf.text.partition(":")
+        found.extend(_host(leaf, key, name, address) for address in addresses.split(","))
+    return tuple(found)
+
+
+def _host(leaf: Leaf, key: Place, name: str, address: str) -> Setting[str]:
+    if len(address) > 2 and address[0] == "[" and address[-1] == "]":
+        address = address[1:-1]
+    value = UNKNOWN if leaf.is_unknown else f"{name}={address}"
+    return Setting(value, leaf.place, key, leaf.text, leaf.history)
