@@ -21,9 +21,9 @@ from hardener.sources.service import Project
 from hardener.text import SourceFile, Span
 
 FOLDER = "/project"
-_LINE = re.compile(r"\s*(?:sudo\s+)?(?:docker|podman|nerdctl|[A-Z_]+=\S+)\s")
+_LINE = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:sudo\s+)?(?:docker|podman|nerdctl|[A-Z_]+=\S+)\s")
 _WHOLE = re.compile(
-    r"^(?:services|networks|volumes|secrets|configs|include|version|name|models|x-[\w-]+)\s*:|^\S[^:]*$|^---|^%", re.MULTILINE
+    r"^(?:services|networks|volumes|secrets|configs|include|version|name|models|x-[\w-]+)\s*:|^[^\s#][^:\n]*$|^---|^%", re.MULTILINE
 )
 _HAS_IMAGE = re.compile(r"^(?:image|build|extends|provider)\s*:", re.MULTILINE)
 
