@@ -1,0 +1,55 @@
+"""Whether files are meant for a swarm (`docker stack deploy`) rather than for `docker compose up`.
+
+A name may say so. If not, keys do that mean something to a swarm only. `deploy.replicas`, `deploy.resources` and `deploy.restart_policy`
+are no such keys: compose goes by them too.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from hardener.sources.compose.discover import is_stack_name
+from hardener.sources.compose.tree import Keys, Leaf
+from hardener.text import SourceFile
+
+_DEPLOY: Final = ("update_config", "rollback_config", "placement", "endpoint_mode")
+_COMPOSE_ONLY: Final = ("build", "develop", "container_name", "extends", "provider", "models")
+"""Whoever writes these has `docker compose` in mind: a swarm builds nothing and names containers itself."""
+
+
+def is_stack(tree: Keys, files: Sequence[SourceFile]) -> bool:
+    """Return whether a project is to be judged as a stack."""
+    if any(is_stack_name(file.path.replace("\\", "/").rpartition("/")[2]) for file in files):
+        return True
+    services = tree.get("services")
+    if not isinstance(services, Keys):
+        return False
+    signs = False
+    for entry in services.entries.values():
+        service = entry.value
+        if not isinstance(service, Keys):
+            continue
+        deploy = service.get("deploy")
+        if isinstance(deploy, Keys):
+            mode = deploy.get("mode")
+            signs = signs or any(key in deploy.entries for key in _DEPLOY) or (isinstance(mode, Leaf) and mode.text != "replicated")
+        signs = signs or _is_swarm_port(service)
+        if any(key in service.entries for key in _COMPOSE_ONLY):
+            return False
+    return signs or _has_overlay(tree)
+
+
+def _is_swarm_port(service: Keys) -> bool:
+    configs = service.get("credential_spec")
+    return isinstance(configs, Keys) and "config" in configs.entries
+
+
+def _has_overlay(tree: Keys) -> bool:
+    """Whether a network is made as an overlay: only the manager of a swarm can, unless it is external or `attachable` by hand."""
+    networks = tree.get("networks")
+    if not isinstance(networks, Keys):
+        return False
+    for entry in networks.entries.values():
+        driver = entry.value.get("driver") if isinstance(entry.value, Keys) else None
+        if isinstance(driver, Leaf) and driver.text == "overlay":
+            return True
+    return False
