@@ -23,7 +23,9 @@ from hardener.text import SourceFile, Span
 FOLDER = "/project"
 _LINE = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:sudo\s+)?(?:docker|podman|nerdctl|[A-Z_]+=\S+)\s")
 _WHOLE = re.compile(
-    r"^(?:services|networks|volumes|secrets|configs|include|version|name|models|x-[\w-]+)\s*:|^[^\s#][^:\n]*$|^---|^%", re.MULTILINE
+    r"^(?:services|include|version|name|models|x-[\w-]+)\s*:|^(?:networks|volumes|secrets|configs)\s*:(?!\s*(?:-|\[))"  # lists: a service
+    r"|^[^\s#][^:\n]*$|^---|^%",
+    re.MULTILINE,
 )
 _HAS_IMAGE = re.compile(r"^(?:image|build|extends|provider)\s*:", re.MULTILINE)
 
