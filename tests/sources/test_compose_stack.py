@@ -34,7 +34,7 @@ def test_not_named(name: str) -> None:
         ("deploy: {mode: global}, profiles: [debug]", False),  # a stack deployment refuses `profiles`
         ("deploy: {mode: global}, depends_on: {db: {condition: service_healthy}}", False),
         ("deploy: {mode: global}, depends_on: [db]", True),
-        ("deploy: {mode: global}, env_file: [{path: a.env, required: false}]", False),
+        ("deploy: {mode: global}, container_name: web", False),
     ],
 )
 def test_keys(keys: str, expected: bool) -> None:

@@ -11,9 +11,18 @@ from hardener.sources.compose.discover import is_stack_name
 from hardener.sources.compose.tree import Keys, Leaf
 from hardener.text import SourceFile
 
-_DEPLOY: Final = ("update_config", "rollback_config", "placement", "endpoint_mode")
-_COMPOSE_ONLY: Final = ("build", "develop", "container_name", "extends", "provider", "models")
-"""Whoever writes these has `docker compose` in mind: a swarm builds nothing and names containers itself."""
+_DEPLOY: Final = ("update_config", "rollback_config", "placement", "endpoint_mode", "labels")
+_COMPOSE_ONLY: Final = frozenset(
+    {
+        "build", "container_name",
+        "cgroup", "cpus", "develop", "device_cgroup_rules", "extends", "gpus", "group_add", "mem_limit", "mem_reservation", "memswap_limit",
+        "models", "pids_limit", "platform", "post_start", "pre_stop", "profiles", "provider", "pull_policy", "runtime", "scale", "uts",
+        "volumes_from",
+    }
+)  # fmt: skip
+"""Whoever writes these has `docker compose` in mind: a swarm builds nothing and names containers itself, and a stack deployment refuses a
+file with one of the others (`hardener.rules.checks.service.swarm` has all of those)."""
+_COMPOSE_ONLY_AT_TOP: Final = ("include", "models", "name")
 
 
 def is_stack(tree: Keys, files: Sequence[SourceFile]) -> bool:
@@ -33,9 +42,9 @@ def is_stack(tree: Keys, files: Sequence[SourceFile]) -> bool:
             mode = deploy.get("mode")
             signs = signs or any(key in deploy.entries for key in _DEPLOY) or (isinstance(mode, Leaf) and mode.text != "replicated")
         signs = signs or _is_swarm_port(service)
-        if any(key in service.entries for key in _COMPOSE_ONLY):
+        if not _COMPOSE_ONLY.isdisjoint(service.entries) or isinstance(service.get("depends_on"), Keys):
             return False
-    return signs or _has_overlay(tree)
+    return (signs or _has_overlay(tree)) and not any(key in tree.entries for key in _COMPOSE_ONLY_AT_TOP)
 
 
 def _is_swarm_port(service: Keys) -> bool:
@@ -49,7 +58,9 @@ def _has_overlay(tree: Keys) -> bool:
     if not isinstance(networks, Keys):
         return False
     for entry in networks.entries.values():
-        driver = entry.value.get("driver") if isinstance(entry.value, Keys) else None
+        if not isinstance(entry.value, Keys) or "attachable" in entry.value.entries:
+            continue
+        driver = entry.value.get("driver")
         if isinstance(driver, Leaf) and driver.text == "overlay":
             return True
     return False
