@@ -1,91 +1,123 @@
-"""Which files make a project: by their names in a folder, and by what they hold.
+"""Which files are compose files and stacks, and which of them belong together.
 
-`docker compose` takes the first of four names and lays the first override beside it over it; that is one project. Every other file
-that looks like a compose file or a stack is one of its own, or a layer over the project's own file: its content tells (`layers`).
-
-Source: compose-go, cli/options.go (DefaultFileNames, DefaultOverrideFileNames).
+Source for the default names: compose-go's cli/options.go. The other names are customs: `compose.prod.yaml`, `docker-stack.yml`.
 """
 
 from collections.abc import Collection
 from typing import Final
 
-from hardener.text import Pattern, SourceFile
+from hardener.errors import HardenError
+from hardener.sources import yaml_nodes
+from hardener.text import BOM, SourceFile
 
 DEFAULT_NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_OVERRIDES: Final = (
-    "compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
+"""The names that compose looks for, in this order."""
+
+_OVERRIDES: Final = ("compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml")
+"""The names of which compose lays the first over the file that it found."""
+
+_SEPARATORS: Final = str.maketrans(".-_", "   ")
+_ENDINGS: Final = (".yml", ".yaml")
+_COMPOSE_WORDS: Final = frozenset(("compose", "dockercompose", "podmancompose"))
+_STACK_WORDS: Final = frozenset(("stack", "swarm", "dockerstack", "dockerswarm"))
+_MODEL: Final = frozenset(("services", "include", "networks", "volumes", "secrets", "configs", "name", "version", "models"))
+_ORIGINS: Final = frozenset(("image", "build", "extends", "provider"))
+_OF_A_SERVICE: Final = _ORIGINS | frozenset(
+    (
+        "cap_add", "cap_drop", "command", "container_name", "depends_on", "deploy", "devices", "entrypoint", "env_file", "environment",
+        "expose", "healthcheck", "hostname", "labels", "logging", "network_mode", "networks", "ports", "privileged", "profiles",
+        "read_only", "restart", "secrets", "security_opt", "tmpfs", "user", "volumes",
+    )
 )  # fmt: skip
-_NAME: Final = Pattern(
-    r"(?:(?:docker|podman|container)[-_.]?)?compose(?:[-_.][\w.-]+)?\.ya?ml"  # docker-compose.prod.yml
-    r"|[\w.-]+[-_.]compose(?:[-_.][\w.-]+)?\.ya?ml",  # app.compose.yaml, docker-dev-compose.yml
-)
-_STACK: Final = Pattern(r"(?:[\w.-]+[-_.])?(?:stack|swarm)(?:[-_.][\w.-]+)?\.ya?ml")
-_SERVICES: Final = Pattern(r"^(?:\ufeff)?(?:services|\"services\"|'services')[ \t]*:|^[ \t]*\{", 8)  # 8: re.MULTILINE
-_FOREIGN: Final = Pattern(r"^(?:Resources|AWSTemplateFormatVersion|apiVersion|kind|resources|jobs|on|stages)[ \t]*:", 8)
+_OF_A_CONTAINER: Final = _OF_A_SERVICE - frozenset(("command", "environment", "secrets", "volumes", "extends", "labels"))
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a file name without its ending; none for a name that is no YAML file's."""
+    lower = name.lower()
+    ending = next((ending for ending in _ENDINGS if lower.endswith(ending)), None)
+    return [] if ending is None else lower[: -len(ending)].translate(_SEPARATORS).split()
 
 
 def is_default_name(name: str) -> bool:
-    """Whether `docker compose` takes a file of this name by itself."""
+    """Whether compose finds a file of this name by itself."""
     return name in DEFAULT_NAMES
 
 
 def is_compose_name(name: str) -> bool:
-    """Whether a file of this name (without folders) is a compose file or a stack by its looks."""
-    lower = name.lower()
-    return _NAME.fullmatch(lower) is not None or _STACK.fullmatch(lower) is not None
+    """Whether a file of this name (without folders) may be a compose file or a stack.
+
+    Names with `stack` in them are used by others too (CloudFormation): see `is_compose` for their content.
+    """
+    words = _words(name)
+    return not _COMPOSE_WORDS.isdisjoint(words) or not _STACK_WORDS.isdisjoint(words)
 
 
 def is_stack_name(name: str) -> bool:
-    """Whether a file of this name is meant for `docker stack deploy`."""
-    return _STACK.fullmatch(name.lower()) is not None
+    """Whether a file of this name (without folders) is meant for `docker stack deploy`."""
+    return not _STACK_WORDS.isdisjoint(_words(name))
 
 
 def candidates(names: Collection[str]) -> list[tuple[str, ...]]:
-    """Return the groups of files that make a project, among the names of one folder; the files of a group in the order of merging."""
-    present = set(names)
+    """Return which of the files of one folder make projects: the default file with its override, and every other file by itself."""
+    looking = sorted(name for name in names if is_compose_name(name))
+    if not looking:
+        return []
+    main = next((name for name in DEFAULT_NAMES if name in looking), None)
     groups: list[tuple[str, ...]] = []
-    default = next((name for name in DEFAULT_NAMES if name in present), None)
     taken: set[str] = set()
-    if default is not None:
-        override = next((name for name in _OVERRIDES if name in present), None)
-        group = (default,) if override is None else (default, override)
+    if main is not None:
+        override = next((name for name in _OVERRIDES if name in looking), None)
+        group = (main,) if override is None else (main, override)
         groups.append(group)
         taken.update(group)
-    groups += [(name,) for name in sorted(present) if name not in taken and is_compose_name(name)]
+    groups.extend((name,) for name in looking if name not in taken)
     return groups
 
 
 def is_compose(file: SourceFile) -> bool:
-    """Whether a YAML or JSON file is a compose file by its content: it has `services:` at the top, and nothing of other formats."""
+    """Whether a file is a compose file by what is in it: `services:` at the top, with something below that only a container has.
+
+    Symfony's services.yaml, CloudFormation's stack.yml and GitLab's CI files are told apart.
+    """
     text = file.text
-    return _SERVICES.search(text) is not None and _FOREIGN.search(text) is None and _has_services(file)
-
-
-def _has_services(file: SourceFile) -> bool:
-    from hardener.errors import HardenError
-    from hardener.sources import yaml_nodes
-
-    try:
-        root = yaml_nodes.parse(file)
-    except HardenError:
-        return True  # a broken file that looks like one: the reader says where it is broken
-    return isinstance(root, yaml_nodes.Mapping) and isinstance(root.get("services"), yaml_nodes.Mapping)
+    if "services" not in text and "include" not in text:
+        return False
+    root = _root(file)
+    if root is None:  # not valid YAML: judged by its lines
+        lines = text.removeprefix(BOM).splitlines()
+        return any(line.startswith("services:") for line in lines) and any(
+            line.lstrip().startswith(("image:", "build:")) and line[:1] in " \t" for line in lines
+        )
+    if not isinstance(root, yaml_nodes.Mapping):
+        return False
+    services = root.get("services")
+    if isinstance(services, yaml_nodes.Mapping):
+        return any(
+            isinstance(entry.value, yaml_nodes.Mapping) and not _OF_A_CONTAINER.isdisjoint(entry.value.keys()) for entry in services.entries
+        )
+    if services is None and isinstance(root.get("include"), yaml_nodes.Sequence):
+        return all(key in _MODEL or key.startswith("x-") for key in set(root.keys()))
+    return False
 
 
 def layers(file: SourceFile) -> bool:
-    """Whether a file is a layer over another one: half of its services or more say neither what they run nor what they extend."""
-    from hardener.errors import HardenError
-    from hardener.sources import yaml_nodes
-
-    try:
-        root = yaml_nodes.parse(file)
-    except HardenError:
+    """Whether a file is meant to be laid over another: half of its services or more say neither what image they run nor how it is built."""
+    if is_default_name(file.path.replace("\\", "/").rpartition("/")[2]):
         return False
+    root = _root(file)
     services = root.get("services") if isinstance(root, yaml_nodes.Mapping) else None
-    if not isinstance(services, yaml_nodes.Mapping) or not services.entries:
+    if not isinstance(services, yaml_nodes.Mapping):
         return False
-    bare = sum(
-        isinstance(entry.value, yaml_nodes.Mapping) and not any(entry.value.get(key) for key in ("image", "build", "extends", "provider"))
-        for entry in services.entries
-    )
-    return 2 * bare >= len(services.entries)
+    found = [entry.value for entry in services.entries if isinstance(entry.value, yaml_nodes.Mapping)]
+    bare = sum(1 for service in found if _ORIGINS.isdisjoint(service.keys()))
+    return bool(found) and 2 * bare >= len(found)
+
+
+def _root(file: SourceFile) -> yaml_nodes.Node | None:
+    """Return the first document of a file; None when it is not valid YAML or there is none."""
+    try:
+        documents = yaml_nodes.parse_all(file)
+    except HardenError:
+        return None
+    return documents[0] if documents else None

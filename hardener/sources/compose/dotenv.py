@@ -150,8 +150,10 @@ class _Reader:
         parts: list[str] = []
         start = at + 1
         end = start
+        close = -1
         while True:
-            close = text.find(quote, end)
+            if close < end:
+                close = text.find(quote, end)
             if close < 0:
                 self.fail(at, self._line_end(at), "the quote is not closed")
                 return -1
