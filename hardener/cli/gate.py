@@ -8,7 +8,8 @@ from hardener.cli import judging
 from hardener.cli.lint import cache_folder
 from hardener.cli.terminal import color_wanted, say
 from hardener.engine.selection import Selector
-from hardener.errors import EXIT_CLEAN, HardenError
+from hardener.errors import EXIT_CLEAN, HardenError, suggest
+from hardener.finding import SEVERITIES
 from hardener.policies.gate import verdict
 from hardener.policies.load import in_environment, load, names
 from hardener.policies.model import Gate, Policy
@@ -79,8 +80,13 @@ def _selector(further: "Iterable[Rule]") -> Selector:
 
 def _check(gate: Gate, selector: Selector, *, shellcheck: bool | None) -> None:
     """Raise `HardenError` for a word of the policy that names no rule, and for rules that cannot run here."""
-    for word in (*gate.forbid_ignores, *(limit.word for limit in gate.limits if limit.severity is None)):
+    for word in gate.forbid_ignores:
         selector.require(word.text, where=_shown(word.where))
+    for limit in gate.limits:
+        word = limit.word
+        if limit.severity is None and not selector.is_known(word.text):
+            how = suggest(word.text, tuple(SEVERITIES)) or selector.hint(word.text)
+            raise HardenError(f"{word.text!r} is neither a severity nor a rule", where=_shown(word.where), how=how)
     outside = [word for word in gate.forced if not selector.resolve(word.text)]
     if outside and judging.shellcheck(shellcheck) is None:
         raise HardenError(
