@@ -49,9 +49,9 @@ _KAFKA, _RABBIT = _store("a Kafka broker", MEDIUM), _store("a RabbitMQ broker", 
 _ACTIVEMQ, _NATS, _MQTT = _store("an ActiveMQ broker"), _store("a NATS server", MEDIUM), _store("an MQTT broker", MEDIUM)
 _ZOOKEEPER, _ETCD = _store("a ZooKeeper ensemble"), _store("an etcd store")
 _MINIO, _SOLR, _LDAP = _store("an object store", MEDIUM), _store("a Solr index"), _store("an LDAP directory", MEDIUM)
-_CONSUL: Final = Role("control", "the Consul agent, which runs scripts for who asks", HIGH)
-_DOCKER: Final = Role("control", "the Docker API without TLS, which is root on the host", CRITICAL)
-_KUBELET: Final = Role("control", "the kubelet, which runs commands in every pod", HIGH)
+_CONSUL: Final = Role("control", "the Consul agent (runs scripts for who asks)", HIGH)
+_DOCKER: Final = Role("control", "the Docker API without TLS (root on the host)", CRITICAL)
+_KUBELET: Final = Role("control", "the kubelet (runs commands in every pod)", HIGH)
 
 # image name(s) | role | ports
 _PRODUCTS: Final[tuple[tuple[str, Role, str], ...]] = (
@@ -101,15 +101,24 @@ _PRODUCTS: Final[tuple[tuple[str, Role, str], ...]] = (
     ("dozzle", _console("the logs of every container"), ""),
     ("jupyter-notebook base-notebook minimal-notebook scipy-notebook datascience-notebook tensorflow-notebook pytorch-notebook "
      "pyspark-notebook all-spark-notebook r-notebook jupyterlab jupyter rstudio code-server openvscode-server",
-     _console("a notebook or editor, which runs code for who gets in", HIGH), ""),
+     _console("a notebook or editor (runs code for who gets in)", HIGH), ""),
     ("kafka-ui akhq kafdrop kafka-manager cmak kowl console", _console("a Kafka console"), "8080 9000 9021"),
     ("flower", _console("the Celery console"), "5555"),
     ("webmin cockpit ajenti wetty ttyd gotty guacamole novnc", _console("remote administration", HIGH), ""),
     ("selenium hub standalone-chrome standalone-firefox standalone-edge node-chrome node-firefox chrome browserless headless-shell",
      _console("a browser that is steered from outside", HIGH), "4444 5900 7900 4442 4443 3000 9222"),
     ("mailhog mailpit maildev mailcatcher smtp4dev", _console("a mailbox without a login"), "8025 1080 80"),
+    ("flink", _console("a Flink cluster (runs code for who asks)", HIGH), "8081 6123"),
+    ("spark spark-master", _console("a Spark cluster (runs code for who asks)", HIGH), "8080 7077 6066"),
+    ("ray ray-ml", _console("a Ray cluster (runs code for who asks)", HIGH), "8265 10001 6379"),
+    ("hadoop hadoop-resourcemanager resourcemanager", _console("a Hadoop cluster (runs code for who asks)", HIGH), "8088 8032 9870 50070"),
+    ("nacos nacos-server", _console("the Nacos registry", HIGH), "8848 9848"),
+    ("scrapyd", _console("Scrapyd (runs code for who asks)", HIGH), "6800"),
+    ("nomad", Role("control", "the Nomad agent (runs programs for who asks)", HIGH), "4646 4647 4648"),
+    ("airflow apache-airflow", _console("the Airflow console"), "8080 5555"),
+    ("weblogic", _console("the WebLogic console"), "7001 7002 9002"),
     ("ollama", _console("a model server without a login"), "11434"),
-    ("mlflow", _console("the MLflow console, which has no login"), "5000"),
+    ("mlflow", _console("the MLflow console (without a login)"), "5000"),
     ("traefik", _console("Traefik's dashboard"), "8080"),
     ("docker dind docker-dind", _DOCKER, "2375"),
     ("socket-proxy docker-socket-proxy", Role("control", "the Docker API behind a filter", HIGH), "2375"),
@@ -126,12 +135,12 @@ _PORTS: Final[tuple[tuple[str, str, Role], ...]] = (
     ("2181", "tcp", _ZOOKEEPER), ("2379 2380", "tcp", _ETCD), ("8983", "tcp", _SOLR), ("389", "tcp", _LDAP),
     ("15672", "tcp", _console("RabbitMQ's console")), ("5601", "tcp", _console("the Kibana console")),
     ("8161", "tcp", _console("ActiveMQ's console")), ("9870 50070", "tcp", _console("the Hadoop console")),
-    ("2375", "tcp", _DOCKER), ("10250 10255", "tcp", _KUBELET), ("8500", "tcp", _CONSUL),
-    ("2376", "tcp", Role("control", "the Docker API: a client certificate opens root on the host", MEDIUM)),
-    ("4505 4506", "tcp", Role("control", "the Salt master, which runs commands on every minion", HIGH)),
-    ("22", "tcp", Role("login", "an SSH login", MEDIUM)), ("23", "tcp", Role("login", "a Telnet login, which is in plain text", HIGH)),
-    ("21", "tcp", Role("login", "an FTP login, which is in plain text", MEDIUM)),
-    ("512 513 514", "tcp", Role("login", "an r-command login, which trusts addresses", HIGH)),
+    ("2375", "tcp", _DOCKER), ("10250 10255", "tcp", _KUBELET),
+    ("2376", "tcp", Role("control", "the Docker API (a client certificate opens root on the host)", MEDIUM)),
+    ("4505 4506", "tcp", Role("control", "the Salt master (runs commands on every minion)", HIGH)),
+    ("22", "tcp", Role("login", "an SSH login", MEDIUM)), ("23", "tcp", Role("login", "a Telnet login (in plain text)", HIGH)),
+    ("21", "tcp", Role("login", "an FTP login (in plain text)", MEDIUM)),
+    ("512 513 514", "tcp", Role("login", "an r-command login (trusts addresses)", HIGH)),
     ("3389", "tcp", Role("login", "a remote desktop", MEDIUM)), ("5900-5903", "tcp", Role("login", "a VNC desktop", HIGH)),
     ("139 445", "tcp", Role("login", "a Windows file share", MEDIUM)), ("2049", "tcp", Role("login", "an NFS file share", HIGH)),
     ("873", "tcp", Role("login", "an rsync file share", HIGH)), ("69", "udp", Role("login", "a TFTP file share", MEDIUM)),
@@ -269,7 +278,7 @@ def _role(image: str, target: str, protocol: str) -> Role | None:
     if not _ports:
         _fill()
     few = wanted[:200]
-    if found is not None and protocol == "tcp" and (not found.ports or any(port in found.ports for port in few)):
+    if found is not None and protocol == "tcp" and any(port in found.ports for port in few):
         return found.role
     name = _last(image) if image else ""
     best: Role | None = None
@@ -278,6 +287,8 @@ def _role(image: str, target: str, protocol: str) -> Role | None:
             one = _ports.get((port, protocol))
             if one is not None and name not in _OTHER_PURPOSE.get(port, ()) and (best is None or one.severity > best.severity):
                 best = one
+    if best is None and found is not None and protocol == "tcp" and not found.ports:
+        return found.role
     return best
 
 

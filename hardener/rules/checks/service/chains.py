@@ -48,27 +48,23 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
             if found is None:
                 continue
             variable, is_root = found
-            place = variable.value.place if variable.value is not None else variable.key
             resource = project.networks.get(open_network)
             related: Related = (
-                (port.place, f"{front.name} is published here"),
+                (port.place, "published here"),
+                (variable.key if variable.value is None else variable.value.place, f"the password of {store.name}"),
                 (store.place, f"{store.name}, whose password it is"),
             )
             if resource is not None:
-                related += ((resource.place, "the network on which both are, which is not internal"),)
-            yield Match(
-                place.span,
-                {
-                    "front": front.name,
-                    "store": store.name,
-                    "variable": variable.name,
-                    "network": open_network,
-                    "account": "as its administrator" if is_root else "with its password",
-                },
-                related,
-                severity=HIGH if is_root else None,
-                file=place.file,
-            )
+                related += ((resource.place, "the network on which both are"),)
+            values = {
+                "front": front.name,
+                "store": store.name,
+                "variable": variable.name,
+                "network": open_network,
+                "account": "as its administrator" if is_root else "with its password",
+            }
+            place = front.place
+            yield Match(place.span, values, related, severity=HIGH if is_root else None, file=place.file)
             break
 
 
@@ -122,10 +118,10 @@ def published_socket(project: Project, context: ServiceContext) -> Iterator[Matc
         if found is None or found[0].path == "/":
             continue
         source, held = found
-        place = port.place
+        place = front.place
         yield Match(
             place.span, {"front": front.name, "socket": held.name, "path": source.path, "gives": held.gives},
-            ((source.place, "the socket"),), file=place.file,
+            ((port.place, "published here"), (source.place, "the socket")), file=place.file,
         )  # fmt: skip
 
 
@@ -134,10 +130,10 @@ def published_power(project: Project, context: ServiceContext) -> Iterator[Match
     for front, port in _fronts(project):
         powers = list(exposure.powers(front))
         if powers:
-            place = port.place
+            place = front.place
             yield Match(
                 place.span, {"front": front.name, "powers": ", ".join(power.what for power in powers)},
-                tuple([(power.place, power.what) for power in powers]), file=place.file,
+                ((port.place, "published here"), *[(power.place, power.what) for power in powers]), file=place.file,
             )  # fmt: skip
 
 

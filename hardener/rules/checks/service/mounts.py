@@ -29,6 +29,12 @@ def _at(source: Source, severity: Severity, values: dict[str, str]) -> Match:
     return Match(place.span, values, related, severity=severity, anchors=anchors, file=place.file)
 
 
+def _shown(source: Source) -> str:
+    """Return a path as it is written, where that says it."""
+    text = source.place.text.strip("\"' ")
+    return text if host_paths.normal(text) == source.path else source.path
+
+
 def _sources(service: Service) -> Iterator[Source]:
     if service.mounts or service.secrets or service.configs:
         yield from exposure.sources(service)
@@ -46,7 +52,7 @@ def runtime_socket(service: Service, context: ServiceContext) -> Iterator[Match]
         if held is not None:
             note = "; that it is read-only stops no request" if source.read_only and source.type == "bind" else ""
             is_filter = known_services.is_socket_proxy(service) and not any(exposure.published(service))
-            values = {"path": source.path, "socket": held.name, "gives": held.gives, "note": note}
+            values = {"path": _shown(source), "socket": held.name, "gives": held.gives, "note": note}
             yield _at(source, LOW if is_filter else held.severity, values)
 
 
@@ -56,9 +62,9 @@ def writable_host_path(service: Service, context: ServiceContext) -> Iterator[Ma
         if source.read_only or host_paths.socket(source.path) is not None:
             continue
         if (device := _bound_device(source, service)) is not None:
-            yield _at(source, device.severity, {"path": source.path, "gives": device.gives})
+            yield _at(source, device.severity, {"path": _shown(source), "gives": device.gives})
         elif (found := host_paths.grade(source.path, read_only=False)) is not None:
-            yield _at(source, found.severity, {"path": source.path, "gives": found.gives})
+            yield _at(source, found.severity, {"path": _shown(source), "gives": found.gives})
 
 
 def readable_host_path(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -67,7 +73,7 @@ def readable_host_path(service: Service, context: ServiceContext) -> Iterator[Ma
         if source.read_only and host_paths.socket(source.path, read_only=True) is None:
             found = host_paths.grade(source.path, read_only=True)
             if found is not None:
-                yield _at(source, found.severity, {"path": source.path, "gives": found.gives})
+                yield _at(source, found.severity, {"path": _shown(source), "gives": found.gives})
 
 
 def _bound_device(source: Source, service: Service) -> host_paths.Grade | None:
