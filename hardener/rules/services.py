@@ -15,10 +15,18 @@ def at(
     return Match(place.span, values, setting.history + related, severity=severity, file=place.file)
 
 
-def missing(service: Service, *, severity: Severity | None = None, **values: str) -> Match:
+def missing(service: Service, /, *, severity: Severity | None = None, **values: str) -> Match:
     """Return the match for something that a service lacks: at its name, or at the words `docker run`."""
     place = service.place
     return Match(place.span, values, severity=severity, file=place.file)
+
+
+def called(service: Service) -> str:
+    """Return what messages call a service: its name; a run line's `--name`, or `this container`."""
+    if service.is_compose:
+        return service.name
+    name = service.container_name
+    return "this container" if name is None or name.known is None else f"the container {name.known}"
 
 
 def in_force(service: Service, key: str) -> bool:

@@ -20,7 +20,7 @@ from hardener.rules.capabilities import (
 )
 from hardener.rules.checks import Check
 from hardener.rules.context import ServiceContext
-from hardener.rules.services import at, in_force, is_complete, is_on, is_podman, missing
+from hardener.rules.services import at, called, in_force, is_complete, is_on, is_podman, missing
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Service, Setting
 from hardener.sources.unknown import UNKNOWN
@@ -37,7 +37,7 @@ def privileged(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `privileged: true`."""
     setting = service.privileged
     if setting is not None and is_privileged(service):
-        yield at(setting)
+        yield at(setting, service=called(service))
 
 
 def undone_by_privileged(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -73,7 +73,7 @@ def missing_cap_drop(service: Service, context: ServiceContext) -> Iterator[Matc
         key = service.cap_drop[0].key
         yield Match(key.span, {"what": f"cap_drop leaves {len(kept)} of the default capabilities ({_list(kept)})"}, file=key.file)
     else:
-        yield missing(service, what=f"{service.name} keeps all {len(kept)} default capabilities: nothing is dropped")
+        yield missing(service, what=f"{called(service)} keeps all {len(kept)} default capabilities: nothing is dropped")
 
 
 def _list(capabilities: frozenset[str]) -> str:
@@ -253,7 +253,7 @@ def missing_no_new_privileges(service: Service, context: ServiceContext) -> Iter
         name, _ = split_option(setting.text)
         if name == "no-new-privileges" or HOLE in name:
             return
-    yield missing(service, name=service.name)
+    yield missing(service, service=called(service))
 
 
 def new_privileges(service: Service, context: ServiceContext) -> Iterator[Match]:

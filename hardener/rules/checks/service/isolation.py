@@ -7,7 +7,7 @@ from hardener.finding import Match, Severity
 from hardener.rules.checks import Check
 from hardener.rules.checks.service.capabilities import has_host_network
 from hardener.rules.context import ServiceContext
-from hardener.rules.services import at, in_force, is_podman
+from hardener.rules.services import at, called, in_force, is_podman
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Service, Setting
 from hardener.sources.unknown import UNKNOWN
@@ -16,21 +16,10 @@ from hardener.sources.unknown import UNKNOWN
 
 
 def host_network(service: Service, context: ServiceContext) -> Iterator[Match]:
-    """Report a service in the host's network: by `network_mode`, or by a network that is an external one named `host`."""
+    """Report a service in the host's network."""
     mode = service.network_mode
-    if mode is not None:
-        if has_host_network(service):
-            yield at(mode)
-        return
-    if not service.is_compose:
-        return
-    for attachment in service.networks:
-        network = context.project.networks.get(attachment.name)
-        if network is None or network.external is not True:
-            continue
-        named = network.settings.get("name")
-        if (network.name if named is None else named.value) == "host":
-            yield Match(attachment.place.span, related=((network.place, "the host's network"),), file=attachment.place.file)
+    if mode is not None and has_host_network(service):
+        yield at(mode, service=called(service))
 
 
 def _is_host(setting: Setting[str] | None, service: Service, key: str) -> bool:
@@ -40,38 +29,38 @@ def _is_host(setting: Setting[str] | None, service: Service, key: str) -> bool:
 def host_pid(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `pid: host`."""
     if service.pid is not None and _is_host(service.pid, service, "pid"):
-        yield at(service.pid)
+        yield at(service.pid, service=called(service))
 
 
 def host_ipc(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `ipc: host`."""
     if service.ipc is not None and _is_host(service.ipc, service, "ipc"):
-        yield at(service.ipc)
+        yield at(service.ipc, service=called(service))
 
 
 def host_uts(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `uts: host`."""
     if service.uts is not None and _is_host(service.uts, service, "uts"):
-        yield at(service.uts)
+        yield at(service.uts, service=called(service))
 
 
 def host_users(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `userns_mode: host`, which is what Podman does anyway."""
     if service.userns_mode is not None and _is_host(service.userns_mode, service, "userns_mode") and not is_podman(service):
-        yield at(service.userns_mode)
+        yield at(service.userns_mode, service=called(service))
 
 
 def host_cgroup(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `cgroup: host`."""
     if service.cgroup is not None and _is_host(service.cgroup, service, "cgroup"):
-        yield at(service.cgroup)
+        yield at(service.cgroup, service=called(service))
 
 
 def cgroup_parent(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report a service that is put under another cgroup than the engine's own."""
     setting = service.cgroup_parent
     if setting is not None and setting.text and in_force(service, "cgroup_parent"):
-        yield at(setting, parent=setting.text.replace(HOLE, "…"))
+        yield at(setting, service=called(service), parent=setting.text.replace(HOLE, "…"))
 
 
 # --- namespaces of other containers -----------------------------------------------------------------------------------------
@@ -92,7 +81,7 @@ def shared_network(service: Service, context: ServiceContext) -> Iterator[Match]
     setting = service.network_mode
     partner = _partner(setting)
     if setting is not None and partner is not None and in_force(service, "network_mode"):
-        yield at(setting, partner=partner)
+        yield at(setting, service=called(service), partner=partner)
 
 
 def shared_pid(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -100,7 +89,7 @@ def shared_pid(service: Service, context: ServiceContext) -> Iterator[Match]:
     setting = service.pid
     partner = _partner(setting)
     if setting is not None and partner is not None and in_force(service, "pid"):
-        yield at(setting, partner=partner)
+        yield at(setting, service=called(service), partner=partner)
 
 
 def shared_ipc(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -108,7 +97,7 @@ def shared_ipc(service: Service, context: ServiceContext) -> Iterator[Match]:
     setting = service.ipc
     partner = _partner(setting)
     if setting is not None and partner is not None and in_force(service, "ipc"):
-        yield at(setting, partner=partner)
+        yield at(setting, service=called(service), partner=partner)
 
 
 def shareable_ipc(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -121,7 +110,7 @@ def shareable_ipc(service: Service, context: ServiceContext) -> Iterator[Match]:
         mine.add(f"container:{service.container_name.text}")
     if any(other.ipc is not None and (other.ipc.text in mine or HOLE in other.ipc.text) for other in context.project.services):
         return
-    yield at(setting)
+    yield at(setting, service=called(service))
 
 
 _FORMS: Final[tuple[tuple[str, frozenset[str], tuple[str, ...]], ...]] = (
@@ -263,8 +252,9 @@ def _forwards(service: Service) -> bool:
 def host_gateway(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report a name for the host in `extra_hosts`."""
     for setting in service.extra_hosts:
+        entry = setting.known or ""
         for separator in ("=", ":"):
-            name, found, address = setting.text.partition(separator)
+            name, found, address = entry.partition(separator)
             if found and address.strip().strip("[]") == "host-gateway":
                 yield at(setting, name=name.strip())
                 break
