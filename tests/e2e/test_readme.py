@@ -60,6 +60,15 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     assert run.returncode == 1, run.stderr
 
 
+def test_the_policy_of_the_readme_is_valid(tmp_path: Path) -> None:
+    (policy,) = (block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if block.startswith("# company.policy.yaml"))
+    (tmp_path / "company.policy.yaml").write_text(policy, encoding="utf-8")
+    (tmp_path / "Dockerfile").write_text("FROM debian\n", encoding="utf-8")
+    command = [sys.executable, "-m", "hardener", "gate", "--policy", "company.policy.yaml", "--environment", "production", "Dockerfile"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+
+
 def test_the_demo_runs_to_its_end() -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
