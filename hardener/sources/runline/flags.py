@@ -119,23 +119,23 @@ mac-address             | . | mac      | mac_address         | dpn
 memory                  | m | size     | memory              | dpn
 memory-reservation      | . | size     | memory_reservation  | dpn
 memory-swap             | . | swap     | memory_swap         | dpn
-memory-swappiness       | . | percent  | memory_swappiness   | dpn
+memory-swappiness       | . | int      | memory_swappiness   | dpn
 mount                   | . | mount    | mounts              | dpn*
-name                    | . | text     | container_name      | dpn
+name                    | . | name     | container_name      | dpn
 network net             | . | network  | networks            | dpn*
 network-alias net-alias | . | alias    | network_aliases     | dpn*,
 no-healthcheck          | . | unhealth | health.disabled     | dpn
 no-hostname             | . | switch   | no-hostname         | p
 no-hosts                | . | switch   | no-hosts            | p
 oom-kill-disable        | . | bool     | oom_kill_disable    | dpn
-oom-score-adj           | . | score    | oom_score_adj       | dpn
+oom-score-adj           | . | int      | oom_score_adj       | dpn
 os                      | . | extra    | os                  | p
 passwd                  | . | switch   | passwd              | p!
 passwd-entry            | . | extra    | passwd-entry        | p
 personality             | . | extra    | personality         | p
 pid                     | . | pid      | pid                 | dpn
 pidfile                 | . | extra    | pidfile             | pn
-pids-limit              | . | count    | pids_limit          | dpn
+pids-limit              | . | int      | pids_limit          | dpn
 platform                | . | text     | platform            | dpn
 pod                     | . | extra    | pod                 | p
 pod-id-file             | . | extra    | pod-id-file         | p
@@ -166,7 +166,7 @@ shm-size                | . | size     | shm_size            | dpn
 shm-size-systemd        | . | extra    | shm-size-systemd    | p
 sig-proxy               | . | switch   | sig-proxy           | dpn!
 signature-policy        | . | extra    | signature-policy    | p
-stop-signal             | . | text     | stop_signal         | dpn
+stop-signal             | . | signal   | stop_signal         | dpn
 stop-timeout            | . | grace    | stop_grace_period   | dpn
 storage-opt             | . | storage  | storage_opt         | dp*
 subgidname              | . | extra    | subgidname          | p
@@ -192,7 +192,7 @@ verify                  | . | extra    | verify              | n
 volume                  | v | volume   | mounts              | dpn*
 volume-driver           | . | extra    | volume_driver       | d
 volumes-from            | . | texts    | volumes_from        | dpn*
-workdir                 | w | text     | working_dir         | dpn
+workdir                 | w | folder   | working_dir         | dpn
 """
 
 _BOOLEAN: Final = frozenset({"bool", "switch", "unhealth", "rootfs"})

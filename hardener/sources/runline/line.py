@@ -9,7 +9,7 @@ from os.path import join, normpath
 from typing import Final
 
 from hardener.sources.expansion import HOLE
-from hardener.sources.runline import values
+from hardener.sources.runline import conflicts, values
 from hardener.sources.runline.flags import Flag, table
 from hardener.sources.runline.pieces import Argument, Piece, is_folder
 from hardener.sources.runline.values import Refused
@@ -17,6 +17,7 @@ from hardener.sources.service import Attachment, Healthcheck, Logging, Problem, 
 from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Pattern, Place, Span
 
+_NAME: Final = Pattern(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _IMAGE_NAME = Pattern(r"(?i)ima?ge?|tag|repo|distro")
 _FLAGS_NAME = Pattern(r"(?i)opt|arg|flag|param|env|vol|port|mount|switch|extra|net|tty|@|\*|:[+-]")
 _CONTEXT = Pattern(r"\b(?:env|vars|secrets|inputs|matrix|parameters|steps|needs|github|pipeline)\.")
@@ -313,6 +314,7 @@ class _Line:
             self.networks[0] = first._replace(ipv4=ipv4, aliases=aliases)
             service.networks = tuple(self.networks)
         service.extra = tuple(self.extra)
+        self.project.problems.extend(conflicts.problems(service, self.tool))
 
 
 def _name_of(image: str) -> str:
@@ -326,6 +328,27 @@ _Kind = Callable[[_Line, Flag, Piece, Place], None]
 
 def _text(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
     line._put(flag.field, line._setting(value, key))
+
+
+def _container_name(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
+    text = value.text
+    if HOLE not in text and text and not _NAME.fullmatch(text if line.tool == "docker" else f"a{text}"):
+        raise Refused("is no name for a container: letters, digits, _ . and -, at least two, first a letter or a digit")
+    _text(line, flag, value, key)
+
+
+def _folder(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
+    if line.tool == "docker" and value.text[:1] not in ("", "/", HOLE) and value.text[1:2] != ":":
+        raise Refused("is not an absolute path")
+    _text(line, flag, value, key)
+
+
+def _signal(text: str) -> None:
+    import signal
+
+    name = text.upper().removeprefix("SIG").partition("+")[0].partition("-")[0]
+    if not (text.isdecimal() and 0 < int(text) < 65) and f"SIG{name}" not in signal.Signals.__members__ and name not in ("POLL", "STKFLT"):
+        raise Refused("is no signal")
 
 
 def _texts(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
@@ -391,29 +414,11 @@ def _swap(text: str) -> int:
     return -1 if text == "-1" else values.size(text)
 
 
-def _percent(text: str) -> int:
-    number = values.whole(text)
-    if not -1 <= number <= 100:
-        raise Refused("is not between 0 and 100")
-    return number
-
-
-def _score(text: str) -> int:
-    number = values.whole(text)
-    if not -1000 <= number <= 1000:
-        raise Refused("is not between -1000 and 1000")
-    return number
-
-
 def _weight(text: str) -> int:
     number = values.whole(text)
     if number and not 10 <= number <= 1000:
         raise Refused("is not between 10 and 1000")
     return number
-
-
-def _count(text: str) -> int:
-    return values.whole(text)
 
 
 def _host(text: str) -> None:
@@ -439,12 +444,6 @@ _RULE = Pattern(r"[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}")
 def _stream(text: str) -> None:
     if text.lower() not in ("stdin", "stdout", "stderr"):
         raise Refused("is not one of stdin, stdout, stderr")
-
-
-def _security(text: str) -> None:
-    name, _, value = text.replace(":", "=", 1).partition("=")
-    if name != "no-new-privileges" and not value:
-        raise Refused("is not of the form name=value")
 
 
 def _pair(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
@@ -580,6 +579,9 @@ def _ip(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
 _KINDS: Final[dict[str, _Kind]] = {
     "text": _text,
     "texts": _texts,
+    "name": _container_name,
+    "folder": _folder,
+    "signal": _checked(_signal),
     "extra": _extra(),
     "extras": _extra(),
     "extraint": _extra(values.whole),
@@ -587,9 +589,6 @@ _KINDS: Final[dict[str, _Kind]] = {
     "weight": _extra(_weight),
     "stream": _extra(_stream),
     "int": _number(values.whole),
-    "count": _number(_count),
-    "percent": _number(_percent),
-    "score": _number(_score),
     "cores": _number(values.cores),
     "size": _number(values.size),
     "swap": _number(_swap),
@@ -599,7 +598,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     "mac": _checked(values.mac),
     "expose": _checked(values.expose),
     "rule": _checked(_rule),
-    "secopt": _checked(_security),
+    "secopt": _texts,
     "gpus": _text,
     "pid": _mode,
     "ipc": _mode,

@@ -416,8 +416,6 @@ def ulimit(piece: Piece) -> Ulimit:
         raise Refused(f"names an unknown limit {name.text!r}")
     soft, colon, hard = rest.text.partition(":")
     low, high = [UNKNOWN if HOLE in text else whole(text) for text in (soft, hard if colon else soft)]
-    if isinstance(low, int) and isinstance(high, int) and high != -1 and (low > high or low == -1):
-        raise Refused("has a soft limit above the hard one")
     return Ulimit(name.text, low, high, piece.place)
 
 
