@@ -22,7 +22,7 @@ class Gain(NamedTuple):
 _ROWS: Final = (
     (r"/dev", CRITICAL, "every device of the host, its disks included"),
     (r"/dev/(?:mem|kmem|port)", CRITICAL, "the memory and ports of the machine"),
-    (r"/dev/(?:[shv]d[a-z]|xvd[a-z]|nvme\d|mmcblk\d|dm-\d|md\d|nbd\d|zd\d|dasd|pmem\d|bcache\d|ram\d|sr\d+x).*", CRITICAL, _DISK),
+    (r"/dev/(?:[shv]d[a-z]{1,2}\d*$|xvd[a-z]+\d*$|nvme\d|mmcblk\d|dm-\d|md\d|nbd\d|zd\d|dasd|pmem\d|bcache\d|ram\d).*", CRITICAL, _DISK),
     (r"/dev/(?:mapper|disk|block|raw|md|root|ubuntu-vg|pve)(?:/.*)?", CRITICAL, _DISK),
     (r"/dev/loop(?:\d.*|-control)", CRITICAL, "loop devices: file systems of one's own making, and the images that are mounted"),
     (r"/dev/(?:zfs|btrfs-control|drbd.*|rbd.*)", HIGH, "the host's file systems"),

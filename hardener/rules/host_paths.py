@@ -146,6 +146,7 @@ _ROWS: Final = (
     _Row("/etc/kubernetes /etc/rancher", CRITICAL, HIGH, "the cluster", "administrator keys of the cluster"),
     _Row("/etc/letsencrypt /etc/ssl/private /etc/pki/tls/private", LOW, LOW, "private keys of the host", "private keys of the host"),
     _Row("/etc/ssl /etc/pki /etc/ca-certificates /etc/ca-certificates.conf", MEDIUM, None, "the authorities that the host trusts"),
+    _Row("/etc/*", LOW, None, "settings of the host", tree=False),
     _Row("/etc/hosts /etc/resolv.conf /etc/nsswitch.conf", MEDIUM, None, "the host's name resolution"),
     _Row("/etc/machine-id /etc/hostname /etc/os-release /etc/localtime /etc/timezone", None, None, ""),
     # -- homes and credentials
@@ -254,7 +255,9 @@ def grade(path: str, *, read_only: bool) -> Grade | None:
             if row is not None:
                 break
         if row is None or not row.tree:
-            return None
+            if read_only or not path.startswith("/etc/"):
+                return None
+            row = rows["/etc/*"]
     severity = row.read if read_only else row.write
     if severity is None:
         return None
