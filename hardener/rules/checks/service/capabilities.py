@@ -367,7 +367,8 @@ def root_user(service: Service, context: ServiceContext) -> Iterator[Match]:
         return
     # A tool for a moment, or an image that starts as root and steps down, is no worse for saying so.
     mild = service.is_one_off or (account is not UNKNOWN and account.steps_down)
-    yield at(setting, severity=Severity.LOW if mild else None, user=setting.text)
+    said = "root" if setting.text == "root" else f"{setting.text.replace(HOLE, '…')}, which is root"
+    yield at(setting, severity=Severity.LOW if mild else None, service=called(service), user=said)
 
 
 def root_group(service: Service, context: ServiceContext) -> Iterator[Match]:
