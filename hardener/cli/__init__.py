@@ -29,7 +29,7 @@ class Command(Protocol):
 # Name -> what it does, in one line; the module is hardener.cli.<name>.
 COMMANDS: Final = {
     "lint": "check Dockerfiles, compose files, stacks and `docker run` lines; the exit code is the gate",
-    "gate": "hold the same files to a policy; say which of its keys are violated, and by what",
+    "gate": "hold what lint checks to a policy; say which of its keys are violated, and by what",
     "explain": "say why a rule exists, how to fix what it finds, with examples",
     "rules": "list the rules",
     "config": "show the configuration that applies to a file, and where it comes from",

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hardener.cli import judging
-from hardener.cli.lint import cache_folder
+from hardener.cli.lint import _shellcheck, cache_folder
 from hardener.cli.terminal import color_wanted, say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
@@ -88,7 +88,7 @@ def _check(gate: Gate, selector: Selector, *, shellcheck: bool | None) -> None:
             how = suggest(word.text, tuple(SEVERITIES)) or selector.hint(word.text)
             raise HardenError(f"{word.text!r} is neither a severity nor a rule", where=_shown(word.where), how=how)
     outside = [word for word in gate.forced if not selector.resolve(word.text)]
-    if outside and judging.shellcheck(shellcheck) is None:
+    if outside and _shellcheck(shellcheck) is None:
         raise HardenError(
             f"the policy requires {outside[0].text}, which is ShellCheck's, and that is not at hand",
             where=_shown(outside[0].where),

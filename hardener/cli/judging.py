@@ -1,15 +1,12 @@
 """What `harden gate` shares with `harden lint`: which texts are judged, and how."""
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
-from hardener.cli.lint import cache_folder, compose_options
+from hardener.cli.lint import _assignments, _read_line, _read_stdin, _shellcheck, _targets, cache_folder, compose_options
 from hardener.cli.terminal import today
-from hardener.engine import targets
 from hardener.engine.configs import Configs
 from hardener.engine.lint import Options, lint
-from hardener.errors import HardenError
 from hardener.finding import Report
 from hardener.rules.load import builtin
 
@@ -21,13 +18,15 @@ if TYPE_CHECKING:
 
 def inputs(parser: "ArgumentParser") -> None:
     """Declare the options that say what is judged."""
+    parser.usage = "%(prog)s [options] [PATH ...]\n       %(prog)s [options] -f FILE ...\n       %(prog)s [options] -- docker run ..."
     what = parser.add_argument_group("what is judged")
     add = what.add_argument
-    add("paths", nargs="*", metavar="PATH", help="files, folders (searched), or - for standard input (default: .)")
+    add("paths", nargs="*", metavar="PATH", help="files, folders (searched for all that we judge), - for standard input (default: .)")
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave out what matches when folders are searched")
     add("--no-gitignore", action="store_true", help="also judge what .gitignore excludes")
     add("--stdin-filename", default="<stdin>", metavar="PATH", help="the path to report for -, whose configuration applies")
     add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="the value of an ARG, as for docker build")
+    add("-f", "--file", action="append", default=[], metavar="FILE", help="judge exactly these compose files, merged in order")
     add(
         "--compose-profile",
         action="append",
@@ -49,16 +48,20 @@ def inputs(parser: "ArgumentParser") -> None:
 def judge(args: "Namespace", policy: "Policy") -> Report:
     """Judge what the options name under a policy, and return all that was found: nothing is hidden, no baseline taken notice of."""
     cwd = os.getcwd()
-    given: dict[str, object] = {"rules": args.rules, "exclude": args.exclude, "build-args": _assignments(args.build_arg)}
+    given: dict[str, object] = {
+        "rules": args.rules,
+        "exclude": args.exclude,
+        "build-args": _assignments("--build-arg", args.build_arg, "NAME=VALUE"),
+    }
     overlay = {key: value for key, value in given.items() if value}
     configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=overlay, policy=policy)
-    found = targets.find(args.paths, targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes))
+    found = _targets(args, configs, cwd)
     options = Options(
         today=today(),
         jobs=os.cpu_count() or 1,
         fingerprints=args.format == "json",
-        shellcheck=shellcheck(args.shellcheck),
-        stdin=sys.stdin.buffer.read,
+        shellcheck=_shellcheck(args.shellcheck),
+        stdin=_read_line(args.line) if args.line else _read_stdin,
         cwd=cwd,
         compose=compose_options(args, cwd),
     )
@@ -72,25 +75,3 @@ def judge(args: "Namespace", policy: "Policy") -> Report:
         tuple(rule for _, rule in sorted(outcome.rules.items())),
         policy.gate.fail_on,
     )
-
-
-def shellcheck(wanted: bool | None) -> str | None:
-    """Return the path of shellcheck, or None to do without. Raises `HardenError` when it is wanted and not there."""
-    if wanted is False:
-        return None
-    from hardener.engine.shellcheck import find_binary
-
-    found = find_binary(anywhere=wanted is True)
-    if found is None and wanted:
-        raise HardenError("shellcheck is not installed", how="pip install 'hardener[shell]', or install it from your distribution")
-    return found
-
-
-def _assignments(texts: list[str]) -> dict[str, str]:
-    values = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise HardenError(f"--build-arg takes NAME=VALUE, not {text!r}", how="write --build-arg NAME=VALUE")
-        values[name] = value
-    return values

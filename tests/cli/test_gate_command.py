@@ -111,6 +111,15 @@ def test_a_configuration_opens_no_gate(harden: Harden, tmp_path: Path, config: s
     assert harden("gate", "--no-shellcheck", "--policy", "p.yaml").code == code
 
 
+def test_the_gate_judges_what_lint_judges(harden: Harden, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx:1.27.3, privileged: true}}\n", encoding="utf-8")
+    found = []
+    for what in (["."], ["-f", "compose.yaml"], ["--", "docker", "run", "--privileged", "nginx:1.27.3"]):
+        document = json.loads(harden("gate", "--format", "json", *what).out)
+        found += [(violation["key"], violation["findings"][0]["rule"]) for violation in document["violations"]]
+    assert found == [("gate.require[3]", "HS101")] * 3
+
+
 def test_environments(gate: Gate) -> None:
     keys = "fail-on: high, environments: {production: {fail-on: low}, test: {}}"
     assert gate(keys, UNTAGGED) == (0, [])
