@@ -223,6 +223,14 @@ _CHECKED: Final = Pattern(
     r"mattermost/.*)"
 )
 
+# Images whose configuration has no EXPOSE.
+_NO_PORTS: Final = frozenset(
+    {
+        "alpine", "debian", "ubuntu", "busybox", "fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "archlinux", "node",
+        "python", "pypy", "ruby", "golang", "rust", "perl", "openjdk", "eclipse-temurin", "amazoncorretto", "elixir", "erlang",
+    }
+)  # fmt: skip
+
 
 _KNOWN_ENDED: Final[dict[tuple[str, str | None], tuple[Ended, ...]]] = {}
 
@@ -299,3 +307,8 @@ def checks_health(name: str) -> bool | None:
     if name in OFFICIAL:
         return False
     return True if _CHECKED.fullmatch(name) is not None else None
+
+
+def exposes_nothing(name: str) -> bool:
+    """Whether the configuration of an image is known to have no EXPOSE."""
+    return name in _NO_PORTS

@@ -7,6 +7,7 @@ from typing import Final
 from hardener.finding import Match
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
+from hardener.rules.known_images import exposes_nothing
 from hardener.rules.reading import known, normal_path
 from hardener.rules.starts import SHELLS, brings_health_check, lineage_of, root_image, runs_on_windows, service, starts_something
 from hardener.sources.instructions import Instruction
@@ -38,11 +39,6 @@ _SYSTEM_FOLDERS: Final = frozenset({
 _FILE: Final = Pattern(r"[^/.]\.[A-Za-z0-9]+$")
 _GIVING_UP: Final = frozenset({"exit", "false", "true", "echo", "kill", "return", ":"})
 
-# Images whose configuration has no EXPOSE.
-_NO_PORTS: Final = frozenset({
-    "scratch", "alpine", "debian", "ubuntu", "busybox", "fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "archlinux", "node",
-    "python", "pypy", "ruby", "golang", "rust", "perl", "openjdk", "eclipse-temurin", "amazoncorretto", "elixir", "erlang",
-})  # fmt: skip
 _LOOPBACK: Final = Pattern(r"(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d{1,5}))?(?=[/?#\s\"']|$)")
 _LISTENING: Final = Pattern(
     r"(?:--(?:server[.-])?port=|-Dserver\.port=|(?:--(?:bind|listen|addr|address|host)=)?(?:0\.0\.0\.0|\[::\]):)(\d{2,5})$"
@@ -172,7 +168,8 @@ def _is_harmless(command: Command) -> bool:
 
 def unexposed_port(stage: Stage, context: Context) -> Iterator[Match]:
     """HD718: the health check or the start command names a port that no EXPOSE has, in an image whose base exposes none."""
-    if not stage.is_final or root_image(stage).name not in _NO_PORTS:
+    name = root_image(stage).name
+    if not stage.is_final or not isinstance(name, str) or not (name == "scratch" or exposes_nothing(name)):
         return
     if not starts_something(stage):
         return

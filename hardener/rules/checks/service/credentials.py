@@ -272,7 +272,7 @@ def _in_command(words: Words) -> Iterator[Found]:
             if text in short or text in _ANYWHERE:
                 found, skip = _value(following, "password"), index + 1
             elif text in users:
-                found, skip = _value(following, "auth"), index + 1
+                found, skip = _value(_after_colon(following), "password"), index + 1
             elif len(text) > 2 and _is_joined(program, text[:2]):
                 found = _value(token._replace(text=text[2:], start=token.start + 2), "password")
             elif "=" in text and (assigned := _assigned(token)) is not None:
@@ -289,6 +289,12 @@ def _in_command(words: Words) -> Iterator[Found]:
 def _is_joined(program: str, option: str) -> bool:
     """Whether a program takes a password right behind a short option: `mysqladmin -psecret`, `redis-cli -asecret`."""
     return (option == "-p" and _MYSQL.fullmatch(program) is not None) or (option == "-a" and program in ("redis-cli", "valkey-cli"))
+
+
+def _after_colon(token: _Token | None) -> _Token | None:
+    """Return the password of `user:password`."""
+    at = -1 if token is None else token.text.find(":")
+    return None if token is None or at < 0 else token._replace(text=token.text[at + 1 :], start=token.start + at + 1)
 
 
 def _program(tokens: list[_Token]) -> str:

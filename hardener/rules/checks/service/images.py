@@ -25,10 +25,15 @@ _PULLED_AGAIN: Final = ("always", "daily", "weekly", "every_")
 def image_of(service: Service) -> Reference | UnknownType | None:
     """Return the image that a service pulls; None when it builds its own (or names none), UNKNOWN when a variable decides it."""
     image = service.image
-    if image is None or service.build is not None or service.provider is not None:
+    if image is None or builds(service) or service.provider is not None:
         return None
     text = image.known
     return UNKNOWN if text is None else split(text)
+
+
+def builds(service: Service) -> bool:
+    """Whether the image of a service is built where it runs; a stack deployment never builds."""
+    return service.build is not None and service.origin != "stack"
 
 
 @lru_cache(maxsize=4)
@@ -36,7 +41,7 @@ def _built(project: Project) -> frozenset[str]:
     """Return the images that services of a project build."""
     found: set[str] = set()
     for service in project.services:
-        if service.build is not None:
+        if service.build is not None and service.origin != "stack":
             names = (*service.build.tags, *(() if service.image is None else (service.image,)))
             found.update(name.text for name in names)
     return frozenset(found)
@@ -45,7 +50,7 @@ def _built(project: Project) -> frozenset[str]:
 def _pulled(service: Service, context: ServiceContext) -> tuple[Reference, Setting[str]] | None:
     """Return the image that a service pulls from somewhere, when it is known and well-formed."""
     image = service.image
-    if image is None or service.build is not None or service.provider is not None or not (text := image.known):
+    if image is None or builds(service) or service.provider is not None or not (text := image.known):
         return None
     if text in _built(context.project) or (service.pull_policy is not None and service.pull_policy.text in _NEVER_PULLED):
         return None
@@ -122,7 +127,7 @@ def untrusted_registry(service: Service, context: ServiceContext) -> Iterator[Ma
     """HS605: an image from a registry that the team does not list; the tag may be open."""
     patterns = context.settings.trusted_registries
     image = service.image
-    if not patterns or image is None or service.build is not None or service.provider is not None or image.text in _built(context.project):
+    if not patterns or image is None or builds(service) or service.provider is not None or image.text in _built(context.project):
         return
     reference = split(image.text)
     if HOLE in image.text.partition("/")[0] or reference_error(image.text.replace(HOLE, "x")):

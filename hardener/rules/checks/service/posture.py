@@ -4,15 +4,18 @@ The image is the stage of the Dockerfile that the service builds, where that is 
 well-known image. What neither tells is `UNKNOWN`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from hardener.finding import Match, Severity
 from hardener.record import NamedTuple
 from hardener.rules.accounts import is_root, sets_user, stays_root, steps_down_image
 from hardener.rules.checks import Check
 from hardener.rules.checks.service.images import image_of
 from hardener.rules.context import ServiceContext
-from hardener.rules.known_images import checks_health
+from hardener.rules.known_images import checks_health, exposes_nothing
+from hardener.rules.services import at, is_complete
+from hardener.sources.expansion import HOLE
 from hardener.sources.service import Service
 from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Place
@@ -141,4 +144,126 @@ def dockerfile_context(stage: "Stage", service: Service, context: ServiceContext
     return Context(stage.document, context.settings, neighbour)
 
 
-CHECKS: Final[Mapping[str, Check]] = {}
+# --- rules --------------------------------------------------------------------------------------------------------------------
+
+
+def no_user(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS611: neither the service nor its image sets a user, so it runs as root."""
+    if service.user is not None or service.is_one_off or not is_complete(service):
+        return
+    account = image_user(service, context)
+    if account is UNKNOWN or account.name or not account.is_root or account.steps_down:
+        return
+    related = () if account.place is None else ((account.place, "nothing in this stage sets USER"),)
+    image = "the Dockerfile" if account.place is not None else "" if service.image is None else service.image.text
+    yield Match(service.place.span, {"service": service.name or "the container", "image": image}, related, file=service.place.file)
+
+
+def user_undone(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS612: the service runs as root what its image would run as another user."""
+    user = service.user
+    if user is None or not user.text.strip() or is_root(user.text) is not True:
+        return
+    account = image_user(service, context)
+    if account is UNKNOWN or account.is_root:
+        return
+    related = () if account.place is None else ((account.place, "the image's own user"),)
+    image = (
+        f"USER {account.name} of the image" if account.name else f"the user that {'' if service.image is None else service.image.text} sets"
+    )
+    severity = Severity.LOW if service.is_one_off else None
+    yield at(user, severity=severity, related=related, user=user.text, image=image)
+
+
+def health_check_undone(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS613: the service switches off the health check of its image."""
+    check = service.healthcheck
+    if check is None or check.disabled is None or check.disabled.value is not True or image_has_healthcheck(service, context) is not True:
+        return
+    stage = context.stage_of(service)
+    instruction = None if stage is None else stage.effective.get("HEALTHCHECK")
+    related = () if stage is None or instruction is None else ((Place(stage.document.file, instruction.keyword), "the image's own check"),)
+    yield at(check.disabled, related=related)
+
+
+# What databases listen on, and what moves it.
+_LISTENING: Final[Mapping[str, tuple[frozenset[int], str]]] = {
+    "postgres": (frozenset({5432}), "PGPORT"),
+    "mysql": (frozenset({3306, 33060}), "MYSQL_TCP_PORT"),
+    "mariadb": (frozenset({3306}), "MYSQL_TCP_PORT"),
+    "mongo": (frozenset({27017}), ""),
+    "redis": (frozenset({6379}), ""),
+    "memcached": (frozenset({11211}), ""),
+}
+
+
+def silent_port(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS614: a published port on which nothing listens, as far as EXPOSE or common knowledge tell."""
+    if not service.ports or service.network_mode is not None:
+        return
+    found = _listening(service, context)
+    if found is None:
+        return
+    known, what, related = found
+    for port in service.ports:
+        target = port.target
+        if target is not UNKNOWN and target.isascii() and target.isdecimal() and port.protocol != "sctp" and int(target) not in known:
+            numbers = ", ".join(map(str, sorted(known)))
+            yield Match(port.place.span, {"port": target, "what": what, "known": numbers}, port.history + related, file=port.place.file)
+
+
+def _listening(service: Service, context: ServiceContext) -> tuple[frozenset[int], str, tuple[tuple[Place, str], ...]] | None:
+    """Return the ports that a service listens on, who says so, and where; None when that is not known."""
+    stage = context.stage_of(service)
+    if stage is not None:
+        return _exposed(stage)
+    reference = image_of(service)
+    if reference is None or reference is UNKNOWN or reference.name not in _LISTENING:
+        return None
+    ports, variable = _LISTENING[reference.name]
+    if service.entrypoint is not None or (variable and service.variable(variable) is not None):
+        return None
+    if service.command is not None and any(
+        "port" in word.text or word.text.startswith("-") or HOLE in word.text for word in service.command.words
+    ):
+        return None
+    if (
+        any(mount.target is UNKNOWN or mount.target.startswith("/etc") or "conf" in mount.target for mount in service.mounts)
+        or service.configs
+    ):
+        return None
+    return ports, f"{reference.name} listens on", ()
+
+
+def _exposed(stage: "Stage") -> tuple[frozenset[int], str, tuple[tuple[Place, str], ...]] | None:
+    from hardener.rules.reading import partial
+    from hardener.rules.starts import lineage_of
+
+    known: set[int] = set()
+    related: tuple[tuple[Place, str], ...] = ()
+    line = lineage_of(stage)
+    for ancestor in line:
+        for instruction in ancestor.instructions:
+            if instruction.name != "EXPOSE":
+                continue
+            for word in instruction.words:
+                number = partial(word, instruction).partition("/")[0]
+                first, dash, last = number.partition("-")
+                if not first.isdecimal() or (dash and not last.isdecimal()) or len(first) > 5 or len(last) > 5:
+                    return None
+                known.update(range(int(first), int(last if dash else first) + 1))
+            related = ((Place(stage.document.file, instruction.span), "what the image exposes"),)
+    if not known:
+        return None
+    base = line[-1].image
+    if not base.is_scratch and not (isinstance(base.name, str) and exposes_nothing(base.name)):
+        return None
+    return frozenset(known), "the Dockerfile exposes", related
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "HS611": no_user,
+    "HS612": user_undone,
+    "HS613": health_check_undone,
+    "HS614": silent_port,
+}
