@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hardener.engine.targets import is_dockerfile_name
+from hardener.engine.targets import kind_by_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hardener"
@@ -234,7 +234,10 @@ def test_no_file_waits_for_someone_to_finish_it() -> None:
         *("Dockerfile", "dockerfile", "DOCKERFILE", "Dockerfile.dev", "Dockerfile-alpine", "web.Dockerfile", "web.dockerfile"),
         *("Containerfile", "Containerfile.dev", "my-dockerfile", "mydockerfile", "--output=x.Dockerfile", "Dockerfiles"),
         *("Dockerfile.dockerignore", "Dockerfile.j2", "Dockerfile.md", "Dockerfile~", "Dockerfile.orig", "Dockerfile.go"),
-        *("dockerfile.py", "dockerfile_test.go", "docker-compose.yml", "README.md"),
+        *("dockerfile.py", "dockerfile_test.go", "README.md", "docs.html", "deploy.sh", "deploy.ps1", "Makefile", "rules.mk", "a.service"),
+        *("docker-compose.yml", "compose.yaml", "compose.prod.yml", "Docker-Compose.yml", "podman-compose.yaml", "app.compose.yml"),
+        *("docker-stack.yml", "stack.yml", "swarm-dev.yaml", "values.yaml", "composer.json", "decompose.yml", "compose.json"),
+        *(".gitlab-ci.yml", ".github/workflows/ci.yml", ".github/dependabot.yml", ".circleci/config.yml", "azure-pipelines.yml"),
     ],
 )
 @pytest.mark.parametrize("folder", ["", "a/", "a b/.devcontainer/", "-x/"])
@@ -242,7 +245,7 @@ def test_the_hook_and_a_walk_take_the_same_files(folder: str, name: str) -> None
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     path = folder + name
     taken = re.search(hook["files"], path) is not None and re.search(hook["exclude"], path) is None
-    assert taken == is_dockerfile_name(name)
+    assert taken == (kind_by_name(path) is not None)
 
 
 def workflow_steps() -> list[dict[str, str]]:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from hardener.engine.ignores import Ignores
 
 _COMMENT: Final = re.compile(
-    r"(?:(?:^|(?<=[ \t]))[#;]|<!--)(?=[^\n]*(?:harden[ \t]*:|hadolint|tally|check|kics-scan|:skip=|trivy:ignore|dclint))[^\n]*",
-    re.IGNORECASE,
+    r"(?:(?:^|(?<=[ \t@]))[#;]|<!--)(?=[^\n]*(?:harden[ \t]*:|hadolint|tally|check|kics-scan|:skip=|trivy:ignore|dclint))[^\n]*",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

@@ -44,6 +44,8 @@ class ServiceJudge:
             if kind == "dockerfile":
                 linter.judge_dockerfile(target, file, outcome)
                 return
+        if kind == "compose" and target.is_found and _is_foreign(file, target):
+            return
         files = _Files(linter, target, file)
         if kind == "compose":
             project = self._compose(target, file, files, outcome)
@@ -252,6 +254,13 @@ def _kind_of(file: SourceFile, target: Target) -> str:
     if first.startswith("#!") and ("sh" in first):
         return runline.kind_of("script.sh") or ""
     return "dockerfile"
+
+
+def _is_foreign(file: SourceFile, target: Target) -> bool:
+    """Whether a file that is called a stack is one of something else: CloudFormation, Pulumi and Terraform have stacks, too."""
+    from hardener.sources.compose import discover
+
+    return discover.is_stack_name(os.path.basename(target.file)) and not discover.is_compose(file)
 
 
 def _root(folder: str, cwd: str) -> str:

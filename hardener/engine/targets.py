@@ -68,6 +68,7 @@ class Target(NamedTuple):
     is_stdin: bool = False
     layers: tuple[tuple[str, str], ...] = ()
     exact: bool = False  # a compose project whose files were named one by one: nothing is added to them
+    is_found: bool = False  # by a search: it may turn out to be something else than its name says
 
 
 class Targets(NamedTuple):
@@ -274,6 +275,7 @@ class _Walk:
                 else:
                     self.file(entry, Target(shown + name, entry.path, kind), os.path.join(real, entry.path[len(root) :].lstrip(os.sep)))
             for target in _projects(folder, shown, composes) if composes else ():
+                target = target._replace(is_found=True)
                 self.file(composes[os.path.basename(target.file)], target, os.path.join(real, target.file[len(root) :].lstrip(os.sep)))
 
     def excluded(self, entry: "os.DirEntry[str]", rules: tuple[_Rules, ...], *, is_folder: bool) -> bool:

@@ -111,6 +111,30 @@ def test_a_configuration_opens_no_gate(harden: Harden, tmp_path: Path, config: s
     assert harden("gate", "--no-shellcheck", "--policy", "p.yaml").code == code
 
 
+UNSEEN = "services:\n  web:\n    image: nginx:1.27.3\n    env_file: missing.env\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "violations", "unseen"),
+    [
+        ("coverage: allow, fail-on: low", [], 0),
+        ("coverage: warn, fail-on: low", [], 1),
+        ("coverage: warn, thresholds: {low: 0}, require: [HS811]", [], 1),  # coverage alone speaks for it
+        ("coverage: fail", [("gate.coverage", "HS811")], 0),
+        ("fail-on: low", [("gate.fail-on", "HS811")], 0),  # nothing said: a finding like any other
+    ],
+)
+def test_coverage(harden: Harden, tmp_path: Path, keys: str, violations: list[tuple[str, str]], unseen: int) -> None:
+    (tmp_path / "compose.yaml").write_text(UNSEEN, encoding="utf-8")
+    (tmp_path / ".harden.yaml").write_text("select: [HS811]\n", encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(f"name: p\ngate: {{{keys}}}\n", encoding="utf-8")
+    document = json.loads(harden("gate", "--policy", "p.yaml", "--format", "json").out)
+    assert [(violation["key"], violation["findings"][0]["rule"]) for violation in document["violations"]] == violations
+    assert len(document["unseen"]) == unseen
+    line = harden("gate", "--policy", "p.yaml").out.splitlines()[-1]
+    assert ("1 part could not be seen" in line) is (unseen == 1)
+
+
 def test_the_gate_judges_what_lint_judges(harden: Harden, tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx:1.27.3, privileged: true}}\n", encoding="utf-8")
     found = []

@@ -51,7 +51,7 @@ def test_every_command_has_help(harden: Harden, name: str) -> None:
         (["lint", "--baseline", "missing.json"], "missing.json"),
         (["lint", "--rules", "missing"], "there is no 'missing'"),
         (["lint", "nowhere"], "nowhere"),
-        (["lint"], "no Dockerfile found"),
+        (["lint"], "no Dockerfile, compose file or"),
     ],
 )
 def test_wrong_input_is_one_clear_error(harden: Harden, tmp_path: Path, args: list[str], what: str) -> None:

@@ -19,6 +19,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "app" / "web.dockerfile").write_text("FROM debian\n", encoding="utf-8")
     (folder / SNEAKY).write_text("FROM alpine\n", encoding="utf-8")
     (folder / "Dockerfile.md").write_text("FROM ubuntu\n", encoding="utf-8")
+    (folder / "compose.yaml").write_text("services:\n  web:\n    image: nginx\n    privileged: true\n", encoding="utf-8")
+    (folder / "run.sh").write_text("docker run --privileged nginx:1.27.3\n", encoding="utf-8")
     (folder / "notes.txt").write_text("FROM busybox\n", encoding="utf-8")
     for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "Start"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -42,6 +44,12 @@ def test_the_hook_installs_and_fails_on_findings(tried: subprocess.CompletedProc
 @pytest.mark.parametrize("name", ["Dockerfile", "app/web.dockerfile", SNEAKY])
 def test_the_hook_takes_dockerfiles(tried: subprocess.CompletedProcess[str], name: str) -> None:
     assert f"{name}:1:6" in tried.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["compose.yaml:4:17", "run.sh:1:12"])
+def test_the_hook_takes_services(tried: subprocess.CompletedProcess[str], place: str) -> None:
+    assert place in tried.stdout
 
 
 @pytest.mark.slow

@@ -298,7 +298,7 @@ def test_what_is_no_gitignore_is_no_matter(tree: Tree) -> None:
 
 def test_nothing_matched(tree: Tree) -> None:
     root = tree("README.md", "a/")
-    with pytest.raises(HardenError, match=r"no Dockerfile found in \., a"):
+    with pytest.raises(HardenError, match=r"no Dockerfile, compose file or `docker run` line found in \., a"):
         targets.find([".", "a"], Options(str(root)))
 
 
