@@ -308,7 +308,7 @@ def unmasked_paths(service: Service, context: ServiceContext) -> Iterator[Match]
             yield at(setting, what="none of the dangerous paths in /proc and /sys is hidden or read-only")
             return
         name, value = split_option(text)
-        if name == "unmask" and value and HOLE not in value:
+        if name == "unmask" and value and HOLE not in value and (service.is_compose or is_podman(service)):
             if value.upper() == ALL:
                 yield at(setting, what="none of the dangerous paths in /proc and /sys is hidden or read-only")
             else:
