@@ -6,10 +6,10 @@ from typing import Final
 
 from hardener.finding import Severity
 from hardener.record import NamedTuple
-from hardener.rules import host_paths, known_services
+from hardener.rules import host_paths
 from hardener.sources.service import Mount, Port, Project, Resource, Service
 from hardener.sources.unknown import UNKNOWN
-from hardener.text import Place
+from hardener.text import Pattern, Place
 
 _BINDING: Final = "com.docker.network.bridge.host_binding_ipv4"
 
@@ -181,8 +181,17 @@ def is_own(path: str, place: Place, project: Project) -> bool:
     return folder not in ("", "/") and host_paths.is_within(path, folder) and place.text.strip("\"' ")[:1] not in ("/", "~")
 
 
-def sources(service: Service) -> Iterator[Source]:
-    """Yield every path of the host that a service gets: binds, volumes that bind, files of secrets and configs."""
+def sources(service: Service) -> tuple[Source, ...]:
+    """Return every path of the host that a service gets: binds, volumes that bind, files of secrets and configs."""
+    return _sources(service) if service.mounts or service.secrets or service.configs else ()
+
+
+@lru_cache(maxsize=64)  # several rules ask about the same service, one after the other
+def _sources(service: Service) -> tuple[Source, ...]:
+    return tuple(_find_sources(service))
+
+
+def _find_sources(service: Service) -> Iterator[Source]:
     project = service.project
     for mount in service.mounts:
         found = host_path(mount, project)
@@ -243,17 +252,20 @@ def shared_networks(one: Service, other: Service) -> tuple[str, ...]:
     return tuple([name for name in networks(one) if name in theirs])
 
 
-def mentions(service: Service, name: str) -> bool:
-    """Whether a service speaks of another one: it depends on it, links it, or names it in its environment or command."""
-    if any(dependency.name == name for dependency in service.depends_on):
-        return True
-    if any(link.known is not None and str(link.known).partition(":")[0] == name for link in service.links):
-        return True
-    return any(_names(text, name) for text in texts(service))
+_WORD: Final = Pattern(r"[\w.-]+")
 
 
-def texts(service: Service) -> Iterator[str]:
-    """Yield what a service is told: its environment, command and entrypoint."""
+@lru_cache(maxsize=512)
+def mentioned(service: Service) -> frozenset[str]:
+    """Return the words among which a service names others: what it depends on and links, its environment and command."""
+    found = {dependency.name for dependency in service.depends_on}
+    found.update(str(link.value).partition(":")[0] for link in service.links if link.value is not UNKNOWN)
+    for text in _texts(service):
+        found.update(word.strip(".-") for word in _WORD.findall(text))
+    return frozenset(found)
+
+
+def _texts(service: Service) -> Iterator[str]:
     for variable in service.environment:
         if variable.value is not None:
             yield variable.value.text
@@ -263,22 +275,6 @@ def texts(service: Service) -> Iterator[str]:
                 yield word.text
 
 
-def _names(text: str, name: str) -> bool:
-    """Whether a word of a text is a name."""
-    at = text.find(name)
-    while at >= 0:
-        before, after = text[at - 1 : at] if at else "", text[at + len(name) : at + len(name) + 1]
-        if not (before.isalnum() or before in ("_", "-")) and not (after.isalnum() or after in ("_", "-")):
-            return True
-        at = text.find(name, at + 1)
-    return False
-
-
 def is_container(service: Service) -> bool:
     """Whether a service is a container at all, rather than something that a provider makes."""
     return service.provider is None
-
-
-def is_filtered_api(service: Service) -> bool:
-    """Whether a service holds the socket only to filter requests to it, as far as one sees."""
-    return known_services.is_socket_proxy(service)

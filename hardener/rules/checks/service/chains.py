@@ -33,19 +33,20 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
     One finding for each such service. The password is known to be the store's: the store has the same one in its own environment, or
     it stands in a URL with the store's name. A password that a variable fills in is not in the file, and no finding.
     """
-    stores = [service for service in project.services if known_services.is_store(service)]
-    if not stores or project.kind == "commands":
+    if project.kind == "commands":
+        return
+    stores = [(service, _secrets(service)) for service in project.services if known_services.is_store(service)]
+    if not stores:
         return
     for front, port in _fronts(project):
         if known_services.is_store(front):
             continue
-        for store in stores:
+        literals = _literals(front)
+        for store, secrets in stores if literals else ():
             shared = exposure.shared_networks(front, store)
             open_network = next((name for name in shared if exposure.is_internal(project, name) is False), None)
-            if open_network is None:
-                continue
-            found = _password(front, store)
-            if found is None:
+            found = None if open_network is None else _password(literals, store.name, secrets)
+            if open_network is None or found is None:
                 continue
             variable, is_root = found
             resource = project.networks.get(open_network)
@@ -68,34 +69,38 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
             break
 
 
-def _password(front: Service, store: Service) -> tuple[Variable, bool] | None:
-    """Return the variable of a service that holds a store's password, and whether that is its administrator's."""
+def _literals(service: Service) -> list[tuple[Variable, str, bool]]:
+    """Return the variables whose values stand in the file letter by letter: with the value, and whether the name is a secret's."""
     from hardener.rules.secrets.names import Likeness, is_secret_name
 
-    theirs: dict[str, str] = {}
-    for variable in store.environment:
-        text = _literal(variable)
-        if text and is_secret_name(variable.name) >= Likeness.SECRET and not variable.name.endswith("_FILE"):
-            theirs.setdefault(text, variable.name)
-    for variable in front.environment:
-        text = _literal(variable)
-        if not text:
-            continue
-        name = theirs.get(text)
-        if name is not None and is_secret_name(variable.name) >= Likeness.SECRET:
+    found: list[tuple[Variable, str, bool]] = []
+    for variable in service.environment:
+        setting = variable.value
+        if setting is not None and setting.value is not UNKNOWN and setting.value and "$" not in setting.place.text:
+            is_secret = is_secret_name(variable.name) >= Likeness.SECRET and not variable.name.endswith("_FILE")
+            found.append((variable, setting.value, is_secret))
+    return found
+
+
+def _secrets(service: Service) -> dict[str, str]:
+    """Return the secrets of a data store by value, with the names of their variables."""
+    found: dict[str, str] = {}
+    for variable, text, is_secret in _literals(service):
+        if is_secret and (text not in found or "ROOT" in variable.name):
+            found[text] = variable.name
+    return found
+
+
+def _password(literals: list[tuple[Variable, str, bool]], host: str, secrets: Mapping[str, str]) -> tuple[Variable, bool] | None:
+    """Return the variable of a service that holds a store's password, and whether that is its administrator's."""
+    for variable, text, is_secret in literals:
+        name = secrets.get(text)
+        if name is not None and is_secret:
             return variable, "ROOT" in name
-        account = _account(text, store.name)
+        account = _account(text, host)
         if account is not None and account[1]:
-            return variable, account[0] in ("root", "sa", "sys") or "ROOT" in theirs.get(account[1], "")
+            return variable, account[0] in ("root", "sa", "sys") or "ROOT" in secrets.get(account[1], "")
     return None
-
-
-def _literal(variable: Variable) -> str | None:
-    """Return a value that stands in the file letter by letter."""
-    setting = variable.value
-    if setting is None or setting.value is UNKNOWN or "$" in setting.place.text:
-        return None
-    return setting.value
 
 
 def _account(text: str, host: str) -> tuple[str, str] | None:
@@ -152,27 +157,25 @@ def stepping_stone(project: Project, context: ServiceContext) -> Iterator[Match]
     if not strong:
         return
     names = {service.name for service, _, _ in strong}
+    readers: dict[tuple[str, object], tuple[Mount, Service, str, Place]] = {}
+    for service, what, where in strong:
+        for mount in service.mounts:
+            if isinstance(mount.source, str):
+                readers.setdefault((mount.type, mount.source), (mount, service, what, where))
     for front, port in _fronts(project):
         if front.name in names:
             continue  # that is HS452 or HS453
-        for service, what, where in strong:
-            found = _handed_over(front, service)
-            if found is not None:
-                place = found[0].source_place
-                yield Match(
-                    place.span, {"front": front.name, "volume": str(found[0].source), "service": service.name, "power": what},
-                    ((port.place, f"{front.name} is published here"), (found[1].place, f"{service.name} mounts it"), (where, what)),
-                    file=place.file,
-                )  # fmt: skip
-
-
-def _handed_over(writer: Service, reader: Service) -> tuple[Mount, Mount] | None:
-    for mount in writer.mounts:
-        if mount.type in ("bind", "volume") and mount.read_only is False and isinstance(mount.source, str):
-            for other in reader.mounts:
-                if other.type == mount.type and other.source == mount.source:
-                    return mount, other
-    return None
+        for mount in front.mounts:
+            reader = readers.get((mount.type, mount.source))
+            if reader is None or mount.read_only is not False or mount.type not in ("bind", "volume"):
+                continue
+            other, service, what, where = reader
+            place = mount.source_place
+            yield Match(
+                place.span, {"front": front.name, "volume": str(mount.source), "service": service.name, "power": what},
+                ((port.place, f"{front.name} is published here"), (other.place, f"{service.name} mounts it"), (where, what)),
+                file=place.file,
+            )  # fmt: skip
 
 
 def reachable_docker_api(project: Project, context: ServiceContext) -> Iterator[Match]:
@@ -219,6 +222,7 @@ def _open_api(service: Service) -> str:
 def bypassed(project: Project) -> list[tuple[Port, Service, Service, Port]]:
     """Return the published ports of services that a published reverse proxy stands in front of: port, service, proxy, its port."""
     found: list[tuple[Port, Service, Service, Port]] = []
+    seen: set[int] = set()
     if len(project.services) < 2 or project.kind == "commands":
         return found
     for proxy, entrance in _fronts(project):
@@ -229,14 +233,21 @@ def bypassed(project: Project) -> list[tuple[Port, Service, Service, Port]]:
                 continue
             if not isinstance(port.target, str) or known_services.role(service, port.target, port.protocol) is not None:
                 continue
-            if _fronted(proxy, service) and not any(port is other for other, *_ in found):
+            if id(port) not in seen and _fronted(proxy, service):
+                seen.add(id(port))
                 found.append((port, service, proxy, entrance))
     return found
 
 
+@lru_cache(maxsize=2)
+def bypassing(project: Project) -> frozenset[int]:
+    """Return the identities of the ports that `bypassed` returns."""
+    return frozenset(id(port) for port, *_ in bypassed(project))
+
+
 def _fronted(proxy: Service, service: Service) -> bool:
     """Whether a proxy serves a service: it waits for it or names it, or the service's labels or environment ask for it."""
-    if exposure.mentions(proxy, service.name):
+    if service.name in exposure.mentioned(proxy):
         return True
     if any(label.name.startswith(("traefik.http.", "caddy")) for label in service.labels):
         return True

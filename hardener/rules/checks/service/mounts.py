@@ -35,11 +35,6 @@ def _shown(source: Source) -> str:
     return text if host_paths.normal(text) == source.path else source.path
 
 
-def _sources(service: Service) -> Iterator[Source]:
-    if service.mounts or service.secrets or service.configs:
-        yield from exposure.sources(service)
-
-
 def runtime_socket(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report the sockets that command a container runtime or systemd, and folders that hold them."""
     for mount in service.mounts:
@@ -47,7 +42,7 @@ def runtime_socket(service: Service, context: ServiceContext) -> Iterator[Match]
             place = mount.source_place
             values = {"path": mount.source, "socket": found.name, "gives": found.gives, "note": ""}
             yield Match(place.span, values, mount.history, severity=found.severity, file=place.file)
-    for source in _sources(service):
+    for source in exposure.sources(service):
         held = host_paths.socket(source.path, read_only=source.read_only)
         if held is not None:
             note = "; that it is read-only stops no request" if source.read_only and source.type == "bind" else ""
@@ -58,7 +53,7 @@ def runtime_socket(service: Service, context: ServiceContext) -> Iterator[Match]
 
 def writable_host_path(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report paths of the host that may be written and decide about the host."""
-    for source in _sources(service):
+    for source in exposure.sources(service):
         if source.read_only or host_paths.socket(source.path) is not None:
             continue
         if (device := _bound_device(source, service)) is not None:
@@ -69,7 +64,7 @@ def writable_host_path(service: Service, context: ServiceContext) -> Iterator[Ma
 
 def readable_host_path(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report read-only paths of the host that tell what nobody should know."""
-    for source in _sources(service):
+    for source in exposure.sources(service):
         if source.read_only and host_paths.socket(source.path, read_only=True) is None:
             found = host_paths.grade(source.path, read_only=True)
             if found is not None:
@@ -211,7 +206,7 @@ def volumes_from(service: Service, context: ServiceContext) -> Iterator[Match]:
         other = None if text.startswith("container:") else context.project.service(name)
         severity, inherited = LOW, "every mount of it, present and future"
         related: tuple[tuple[Place, str], ...] = ()
-        for source in () if other is None else _sources(other):
+        for source in () if other is None else exposure.sources(other):
             held = host_paths.socket(source.path, read_only=source.read_only)
             found = held or host_paths.grade(source.path, read_only=source.read_only)
             if found is not None and found.severity > severity:

@@ -1,12 +1,13 @@
 """Published ports and networks."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from hardener.finding import Match, Severity
 from hardener.rules import exposure, known_services
 from hardener.rules.checks import Check
-from hardener.rules.checks.service.chains import bypassed
+from hardener.rules.checks.service.chains import bypassing
 from hardener.rules.context import ServiceContext
 from hardener.rules.service_facts import Item
 from hardener.rules.services import at, is_complete
@@ -19,6 +20,7 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Seve
 # --- published ports --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4)  # every rule on ports asks about the same one
 def _published(item: Item) -> tuple[Port, known_services.Role | None] | None:
     """Return a port that is published on every interface, and what listens there."""
     port = item.item
@@ -60,11 +62,10 @@ def published_everywhere(item: Item, context: ServiceContext) -> Iterator[Match]
     if found is None or found[1] is not None:
         return
     port = found[0]
-    if known_services.is_public(str(port.target), str(port.published), port.protocol) or any(
-        port is other for other, *_ in bypassed(item.service.project)
-    ):
+    if known_services.is_public(str(port.target), str(port.published), port.protocol):
         return
-    yield _match(item, port, "")
+    if id(port) not in bypassing(item.service.project):
+        yield _match(item, port, "")
 
 
 def privileged_port(item: Item, context: ServiceContext) -> Iterator[Match]:
@@ -159,7 +160,7 @@ def flat_network(project: Project, context: ServiceContext) -> Iterator[Match]:
         return
     fronts = [(service, port) for service in services for port in exposure.published(service) if not known_services.is_store(service)]
     for store in stores:
-        users = [service for service in services if service is not store and exposure.mentions(service, store.name)]
+        users = [service for service in services if service is not store and store.name in exposure.mentioned(service)]
         outsiders = {front.name: (front, port) for front, port in fronts if front not in users}
         if not users or not outsiders:
             continue
