@@ -23,6 +23,8 @@ from hardener.text import Pattern, Place, Span
 _OPEN: Final = "${…}"  # stands for what nothing decides: whoever judges values takes it for a variable
 _URL: Final = "url-password"
 _WEAK: Final = "weak-password"
+# Keys that a program makes for itself: any value works, the one of the example too.
+_SIGNING: Final = Pattern(r"(?i)secret_?key|key_?base|(?:jwt|app|session|cookie|signing|encryption|hash)_?(?:secret|key)|(?:^|_)salt$")
 _SET_ELSEWHERE: Final = "the variable is set here"  # what the reader calls the place that gives a `${…}` its value
 
 
@@ -37,8 +39,13 @@ class Found(NamedTuple):
 
     @property
     def is_weak(self) -> bool:
-        """Whether it is a password that anybody would try first."""
+        """Whether it is a password that anybody would try first, or words where random characters should be."""
         return self.secret.kind == _WEAK or self.secret.confidence is Confidence.LOW
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether it is a password that anybody would try first."""
+        return self.secret.kind == _WEAK or (self.secret.kind == "password" and self.secret.confidence is Confidence.LOW)
 
     def match(self, severity: Severity | None = None, **values: str) -> Match:
         """Return the match, with what may be said of the credential as values."""
@@ -70,7 +77,19 @@ def _find(setting: "Setting[str] | None", name: str, *, in_force: bool = True) -
     if HOLE in text:
         text = text.replace(HOLE, _OPEN)
     secret = _judge(text, name, in_force=in_force)
+    if secret is None and in_force and _SIGNING.search(name):
+        secret = _known_key(text)
     return None if secret is None else _located(secret, text[secret.start : secret.end], setting)
+
+
+def _known_key(text: str) -> Secret | None:
+    """Judge a placeholder under the name of a key that a program signs or encrypts with: it works, and everybody knows it."""
+    from hardener.rules.secrets import Verdict
+    from hardener.rules.secrets.values import is_placeholder, is_reference
+
+    if is_reference(text) or not is_placeholder(text):
+        return None
+    return Secret.of(_WEAK, "known key", (0, len(text)), Verdict(Confidence.MEDIUM, "a placeholder that nothing replaces", Severity.MEDIUM))
 
 
 def _located(secret: Secret, text: str, setting: "Setting[str]") -> Found | None:
@@ -129,14 +148,14 @@ def _environment(service: Service) -> Iterator[tuple[Variable, Found]]:
 def secret_variable(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS501: a literal credential in the environment."""
     for variable, found in _environment(service):
-        if found.origin == "literal" and found.secret.kind not in (_URL, _WEAK):
+        if found.origin == "literal" and found.secret.kind != _URL and not found.is_guessed:
             yield found.match(found.secret.severity, name=variable.name, advice=_advice(service, variable.name))
 
 
 def weak_password(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS502: a password that everybody tries first, or a placeholder that nothing replaces."""
     for variable, found in _environment(service):
-        if found.origin == "literal" and found.secret.kind == _WEAK:
+        if found.origin == "literal" and found.is_guessed:
             yield found.match(name=variable.name, advice=_advice(service, variable.name))
 
 
@@ -161,7 +180,7 @@ def secret_in_env_file(project: Project, context: ServiceContext) -> Iterator[Ma
         for variable in service.environment:
             if variable.source == "env_file":
                 found = _find(variable.value, variable.name)
-                if found is not None and found.origin == "literal" and found.secret.kind != _WEAK and _is_new(found, seen):
+                if found is not None and found.origin == "literal" and not found.is_guessed and _is_new(found, seen):
                     yield found.match(name=variable.name)
 
 

@@ -16,9 +16,10 @@ from hardener.rules.image_names import digest_error, follows_channel, is_trusted
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Project, Service, Setting
 from hardener.sources.unknown import UNKNOWN, UnknownType
-from hardener.text import Place, Span
+from hardener.text import Pattern, Place, Span
 
 _NEVER_PULLED: Final = frozenset({"never", "build"})
+_VERSION: Final = Pattern(r"v?\d+(?:\.\d+)*")
 _PULLED_AGAIN: Final = ("always", "daily", "weekly", "every_")
 
 
@@ -184,14 +185,17 @@ def conflicting_digests(project: Project, context: ServiceContext) -> Iterator[M
 
 
 def mixed_tags(project: Project, context: ServiceContext) -> Iterator[Match]:
-    """HS610: one image with several tags in one project."""
-    seen: dict[str, tuple[str, Place]] = {}
+    """HS610: one image with several versions in one project; variants (`-worker`, `-fpm`) are images of their own."""
+    seen: dict[tuple[str, str], tuple[str, Place]] = {}
     for service in project.services:
         found = _pulled(service, context)
         if found is None or not found[0].tag:
             continue
         reference, image = found
-        first, place = seen.setdefault(reference.name, (reference.tag or "", image.place))
+        version, variant = _version(reference.tag or "")
+        if not version:
+            continue
+        first, place = seen.setdefault((reference.name, variant), (reference.tag or "", image.place))
         if first != reference.tag:
             yield Match(
                 image.place.span,
@@ -199,6 +203,12 @@ def mixed_tags(project: Project, context: ServiceContext) -> Iterator[Match]:
                 ((place, f"{first} is used here"),),
                 file=image.place.file,
             )
+
+
+def _version(tag: str) -> tuple[str, str]:
+    """Return the version that a tag starts with, and the rest of it."""
+    match = _VERSION.match(tag)
+    return ("", tag) if match is None else (match[0], tag[match.end() :])
 
 
 CHECKS: Final[Mapping[str, Check]] = {

@@ -205,11 +205,21 @@ def silent_port(service: Service, context: ServiceContext) -> Iterator[Match]:
     if found is None:
         return
     known, what, related = found
+    told = " ".join(_told(service))
     for port in service.ports:
         target = port.target
-        if target is not UNKNOWN and target.isascii() and target.isdecimal() and port.protocol != "sctp" and int(target) not in known:
+        if target is not UNKNOWN and target.isascii() and target.isdecimal() and int(target) not in known and target not in told:
             numbers = ", ".join(map(str, sorted(known)))
             yield Match(port.place.span, {"port": target, "what": what, "known": numbers}, port.history + related, file=port.place.file)
+
+
+def _told(service: Service) -> Iterator[str]:
+    """Yield what a service is told, which may be a port to listen on."""
+    check = None if service.healthcheck is None else service.healthcheck.test
+    for words in (service.command, service.entrypoint, check):
+        if words is not None:
+            yield from (word.text for word in words.words)
+    yield from (variable.value.text for variable in service.environment if variable.value is not None)
 
 
 def _listening(service: Service, context: ServiceContext) -> tuple[frozenset[int], str, tuple[tuple[Place, str], ...]] | None:
