@@ -212,20 +212,23 @@ def _names(merge: Merge, base: Node, over: Node) -> Node:
 
 
 def _depends_on(merge: Merge, base: Node, over: Node) -> Node:
-    """In `depends_on`, the short form says `condition: service_started`, and overrides another condition."""
-    merged = _names(merge, base, over)
-    if not isinstance(over, Items) or not isinstance(merged, Keys):
-        return merged
-    for leaf in over.items:
-        if not isinstance(leaf, Leaf):
-            continue
-        entry = merged.entries.get(leaf.text)
-        if entry is not None and isinstance(entry.value, Keys):
-            entries = {name: part for name, part in entry.value.entries.items() if name != "required"}
-            if (old := entries.get("condition")) is not None:
-                entries["condition"] = Entry(leaf.place, replaced(Leaf("service_started", "str", leaf.place), old.value))
-            merged.entries[leaf.text] = Entry(entry.key, Keys(entries, entry.value.place))
-    return merged
+    """In `depends_on`, the short form says that the service is started and required, whatever the long form said before."""
+    return _names(merge, _as_conditions(base), _as_conditions(over))
+
+
+def _as_conditions(node: Node) -> Node:
+    if not isinstance(node, Items):
+        return node
+    entries = {}
+    for item in node.items:
+        if isinstance(item, Leaf) and not item.is_null:
+            condition, required = Leaf("service_started", "str", item.place), Leaf("true", "bool", item.place)
+            parts = Keys({"condition": Entry(item.place, condition), "required": Entry(item.place, required)}, item.place)
+            parts.history = item.history
+            entries[item.text] = Entry(item.place, parts)
+    keys = Keys(entries, node.place)
+    keys.history = node.history
+    return keys
 
 
 def _logging(merge: Merge, base: Node, over: Node) -> Node:

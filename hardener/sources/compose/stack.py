@@ -41,15 +41,15 @@ def is_stack(tree: Keys, files: Sequence[SourceFile]) -> bool:
         if isinstance(deploy, Keys):
             mode = deploy.get("mode")
             signs = signs or any(key in deploy.entries for key in _DEPLOY) or (isinstance(mode, Leaf) and mode.text != "replicated")
-        signs = signs or _is_swarm_port(service)
+        signs = signs or _has_swarm_credentials(service)
         if not _COMPOSE_ONLY.isdisjoint(service.entries) or isinstance(service.get("depends_on"), Keys):
             return False
     return (signs or _has_overlay(tree)) and not any(key in tree.entries for key in _COMPOSE_ONLY_AT_TOP)
 
 
-def _is_swarm_port(service: Keys) -> bool:
-    configs = service.get("credential_spec")
-    return isinstance(configs, Keys) and "config" in configs.entries
+def _has_swarm_credentials(service: Keys) -> bool:
+    spec = service.get("credential_spec")
+    return isinstance(spec, Keys) and "config" in spec.entries
 
 
 def _has_overlay(tree: Keys) -> bool:
