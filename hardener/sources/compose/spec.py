@@ -12,7 +12,7 @@ _ONE_OR_MORE: Final = "str|[str]"
 _COMMAND: Final = "null|str|[str]"
 _VARIABLES: Final = "{str|number|bool|null}|[str]"
 _OPTIONS: Final = "{str|number}"
-_HOSTS: Final = "{str|[str]}|[str]"
+_HOSTS: Final = "{str|[str]}|[host]"
 _GRANTS: Final = "[str|@grant]"
 _ULIMITS: Final = "<limit|@ulimit>"
 _DEVICE_REQUESTS: Final = "[@device-request]"
@@ -25,7 +25,7 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
     "service": {
         "annotations": _VARIABLES, "attach": "bool", "blkio_config": "@blkio", "build": "str|@build", "cap_add": _STRINGS,
         "cap_drop": _STRINGS, "cgroup": "cgroup", "cgroup_parent": "str", "command": _COMMAND, "configs": _GRANTS,
-        "container_name": "container-name", "cpu_count": "int", "cpu_percent": "number", "cpu_period": "number", "cpu_quota": "number",
+        "container_name": "container-name", "cpu_count": "int", "cpu_percent": "int", "cpu_period": "number", "cpu_quota": "number",
         "cpu_rt_period": "number", "cpu_rt_runtime": "number", "cpu_shares": "number", "cpus": "number", "cpuset": "str",
         "credential_spec": "@credential", "depends_on": "[str]|<@dependency>", "deploy": "null|@deploy", "develop": "null|@develop",
         "device_cgroup_rules": _STRINGS, "devices": "[str|@device]", "dns": _ONE_OR_MORE, "dns_opt": _STRINGS,
@@ -33,7 +33,7 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
         "environment": _VARIABLES, "expose": "[exposed]", "extends": "str|@extends", "external_links": _STRINGS, "extra_hosts": _HOSTS,
         "gpus": "gpus|[@device-request]", "group_add": "[str|number]", "healthcheck": "@healthcheck", "hostname": "str", "image": "str",
         "init": "bool", "ipc": "str", "isolation": "str", "label_file": _ONE_OR_MORE, "labels": _VARIABLES, "links": _STRINGS,
-        "logging": "@logging", "mac_address": "str", "mem_limit": "size", "mem_reservation": "size", "mem_swappiness": "int",
+        "logging": "@logging", "mac_address": "str", "mem_limit": "size", "mem_reservation": "whole-size", "mem_swappiness": "int",
         "memswap_limit": "size", "models": "[str]|{null|@model-use}", "network_mode": "str", "networks": "[str]|<null|@attachment>",
         "oom_kill_disable": "bool", "oom_score_adj": "oom-score", "pid": "str|null", "pids_limit": "number", "platform": "str",
         "ports": "[port|@port]", "post_start": "[@hook]", "pre_start": "[@start-hook]", "pre_stop": "[@hook]", "privileged": "bool",
@@ -44,11 +44,12 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
         "userns_mode": "str", "uts": "str", "volumes": "[mount|@mount]", "volumes_from": _STRINGS, "working_dir": "str",
     },
     "build": {
-        "additional_contexts": _VARIABLES, "args": _VARIABLES, "cache_from": _STRINGS, "cache_to": _STRINGS, "context": "str",
-        "dockerfile": "str", "dockerfile_inline": "str", "entitlements": _STRINGS, "extra_hosts": _HOSTS, "isolation": "str",
+        "additional_contexts": "{str|number|bool|null}|[pair]", "args": _VARIABLES, "cache_from": _STRINGS, "cache_to": _STRINGS,
+        "context": "str", "dockerfile": "str", "dockerfile_inline": "str", "entitlements": _STRINGS,
+        "extra_hosts": _HOSTS, "isolation": "str",
         "labels": _VARIABLES, "network": "str", "no_cache": "bool", "no_cache_filter": _ONE_OR_MORE, "platforms": _STRINGS,
         "privileged": "bool", "provenance": "str|plain-bool", "pull": "bool", "sbom": "str|plain-bool", "secrets": _GRANTS,
-        "shm_size": "size", "ssh": _VARIABLES, "tags": _STRINGS, "target": "str", "ulimits": _ULIMITS,
+        "shm_size": "whole-size", "ssh": "{str|number|bool|null}|[ssh-key]", "tags": _STRINGS, "target": "str", "ulimits": _ULIMITS,
     },
     "blkio": {
         "device_read_bps": "[@blkio-limit]", "device_read_iops": "[@blkio-limit]", "device_write_bps": "[@blkio-limit]",
@@ -58,11 +59,11 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
     "blkio-weight": {"path": "str", "weight": "int"},
     "credential": {"config": "str", "file": "str", "registry": "str"},
     "dependency": {"condition": "!condition", "required": "plain-bool", "restart": "bool"},
-    "device": {"permissions": "str", "source": "!str", "target": "str"},
+    "device": {"permissions": "str", "source": "!str", "target": "!str"},
     "device-request": {
         "capabilities": _STRINGS, "count": "gpu-count", "device_ids": _STRINGS, "driver": "str", "options": _VARIABLES,
     },
-    "env-file": {"format": "str", "path": "!str", "required": "bool"},
+    "env-file": {"format": "env-format", "path": "!str", "required": "bool"},
     "extends": {"file": "str", "service": "!str"},
     "provider": {"options": "{str|number|bool|[str|number|bool]}", "type": "!str"},
     "logging": {"driver": "str", "options": "{str|number|null}"},
@@ -73,7 +74,7 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
     },
     "port": {
         "app_protocol": "str", "host_ip": "address", "mode": "port-mode", "name": "str", "protocol": "str", "published": "published",
-        "target": "port-number",
+        "target": "!port-number",
     },
     "mount": {
         "bind": "@mount-bind", "cluster": "any", "consistency": "str", "image": "@mount-image", "read_only": "bool", "source": "str",
@@ -81,7 +82,7 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
     },
     "mount-bind": {"create_host_path": "bool", "propagation": "str", "recursive": "recursive", "selinux": "selinux"},
     "mount-volume": {"labels": _VARIABLES, "nocopy": "bool", "subpath": "str"},
-    "mount-tmpfs": {"mode": "number", "size": "size"},
+    "mount-tmpfs": {"mode": "number", "size": "whole-size"},
     "mount-image": {"subpath": "str"},
     "healthcheck": {
         "disable": "bool", "interval": "duration", "retries": "number", "start_interval": "duration", "start_period": "duration",
@@ -125,7 +126,7 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
     },
     "external": {"name": "str"},
     "model": {"context_size": "plain-int", "model": "!str", "name": "str", "runtime_flags": _STRINGS},
-    "grant": {"gid": "str", "mode": "number", "source": "str", "target": "str", "uid": "str"},
+    "grant": {"gid": "str", "mode": "number", "source": "!str", "target": "str", "uid": "str"},
     "ulimit": {"hard": "!limit", "soft": "!limit"},
     "hook": {
         "command": "!" + _COMMAND, "environment": _VARIABLES, "privileged": "bool", "user": "str", "working_dir": "str",

@@ -29,10 +29,13 @@ _TWINS: Final[tuple[tuple[str, str, str, _Read], ...]] = (
 def check(project: Project, tree: Keys) -> None:
     """Add to a project's problems what contradicts itself."""
     services = {service.name: service for service in project.services}
-    found = tree.get("services")
+    found, models = tree.get("services"), tree.get("models")
     for service in project.services:
         checker = _Checker(project, services, service)
         checker.references()
+        for model in service.models:
+            if isinstance(model.value, str) and not (isinstance(models, Keys) and model.value in models.entries):
+                checker.undefined("model", model.value, model.place, tuple(models.entries) if isinstance(models, Keys) else ())
         checker.contradictions()
         keys = found.get(service.name) if isinstance(found, Keys) else None
         if isinstance(keys, Keys):
@@ -44,6 +47,8 @@ def check(project: Project, tree: Keys) -> None:
         collisions.check(project)
     if project.secrets or project.configs or project.volumes:
         _resources(project)
+    if services and (project.networks or project.volumes or project.configs):
+        _unused(project)
 
 
 class _Checker:
@@ -325,6 +330,31 @@ def _resources(project: Project) -> None:
             if extra is not None:
                 message = f"the volume {resource.name!r} is external: nothing else can be set for it here"
                 _say(project, "conflicting-keys", extra, message, resource)
+
+
+def _unused(project: Project) -> None:
+    """Say which networks, volumes and configs no service uses."""
+    volumes: set[str] = set()
+    networks = {"default"}
+    configs: set[str] = set()
+    for service in project.services:
+        networks.update(network.name for network in service.networks)
+        configs.update(grant.source for grant in service.configs)
+        if service.credential_spec is not None:
+            configs.add(service.credential_spec.text)
+        for mount in service.mounts:
+            if mount.source is UNKNOWN:
+                volumes.update(project.volumes)
+            elif mount.source is not None:
+                volumes.add(mount.source)
+    if any(HOLE in name for name in networks | configs):
+        return
+    for kind, found, used in (
+        ("network", project.networks, networks), ("volume", project.volumes, volumes), ("config", project.configs, configs),
+    ):  # fmt: skip
+        for resource in found.values():
+            if resource.name not in used:
+                _say(project, "unused-resource", resource.place, f"no service uses the {kind} {resource.name!r}", resource)
 
 
 def _say(project: Project, code: str, place: Place, message: str, resource: Resource) -> None:
