@@ -71,6 +71,9 @@ def _refused(service: Service, tool: str) -> Iterator[Problem]:
                     yield _conflict(tool, f"--{pair.first}", f"--{other}", keys[other], keys[pair.first])
     if "hostname" in keys and service.uts is not None and service.uts.value == "host":
         yield _conflict(tool, "--uts host", "--hostname", keys["hostname"], service.uts.place)
+    driver = service.logging.driver if service.logging is not None else None
+    if tool == "docker" and driver is not None and driver.value == "none" and "log-opt" in keys:
+        yield _conflict(tool, "--log-driver none", "--log-opt", keys["log-opt"], driver.place)
     mode = service.network_mode
     if mode is None or not isinstance(mode.value, str) or tool != "docker":
         return
@@ -83,9 +86,6 @@ def _refused(service: Service, tool: str) -> Iterator[Problem]:
     if service.networks and mode.value in _PLAIN_MODES:
         network = service.networks[0]
         yield _conflict(tool, f"--network {mode.value}", f"--network {network.name}", network.place, mode.place)
-    driver = service.logging.driver if service.logging is not None else None
-    if driver is not None and driver.value == "none" and "log-opt" in keys:
-        yield _conflict(tool, "--log-driver none", "--log-opt", keys["log-opt"], driver.place)
 
 
 def _is_on(service: Service, name: str) -> bool:

@@ -111,7 +111,7 @@ isolation               | . | text     | isolation           | dn
 kernel-memory           | . | extrasize | kernel-memory      | dpn
 label                   | l | pair     | labels              | dpn*
 label-file              | . | extras   | label_file          | dpn*
-link                    | . | texts    | links               | d*
+link                    | . | link     | links               | d*
 link-local-ip           | . | extras   | link_local_ips      | dn*
 log-driver              | . | logger   | logging.driver      | dpn
 log-opt                 | . | logger   | logging.options     | dpn*

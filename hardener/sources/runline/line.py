@@ -441,6 +441,24 @@ def _rule(text: str) -> None:
 _RULE = Pattern(r"[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}")
 
 
+def _gpus(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
+    for field in values.fields(value):
+        name, equals, count = field.text.partition("=")
+        if HOLE in field.text or (line.tool == "podman" and not equals):
+            continue
+        if equals and name not in ("driver", "count", "device", "capabilities", "options"):
+            raise Refused(f"has an unknown key {name!r}")
+        number = count if name == "count" else "all" if equals else name
+        if number != "all" and not number.lstrip("+-").isdecimal():
+            raise Refused(f"has {number!r} for a count: it is a number or `all`")
+    _text(line, flag, value, key)
+
+
+def _link(text: str) -> None:
+    if not text or text.count(":") > 1:
+        raise Refused("is not of the form container[:alias]")
+
+
 def _stream(text: str) -> None:
     if text.lower() not in ("stdin", "stdout", "stderr"):
         raise Refused("is not one of stdin, stdout, stderr")
@@ -599,7 +617,8 @@ _KINDS: Final[dict[str, _Kind]] = {
     "expose": _checked(values.expose),
     "rule": _checked(_rule),
     "secopt": _texts,
-    "gpus": _text,
+    "gpus": _gpus,
+    "link": _checked(_link),
     "pid": _mode,
     "ipc": _mode,
     "uts": _mode,

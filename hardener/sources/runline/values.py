@@ -4,6 +4,7 @@ Each function takes the piece of the line that holds the value and returns what 
 the tool would refuse it. Sources: docker/cli's opts and internal/volumespec packages, docker/go-connections' nat, docker/go-units.
 """
 
+from posixpath import normpath
 from typing import Final
 
 from hardener.sources.compose.mounts import PROPAGATIONS, absolute, is_path
@@ -153,7 +154,7 @@ def port(piece: Piece) -> Port:
     text = piece.text
     place = piece.place
     if text == HOLE:
-        return Port(UNKNOWN, UNKNOWN, UNKNOWN, "tcp", "", place)
+        return Port(UNKNOWN, UNKNOWN, UNKNOWN, "tcp", "ingress", place)
     if "=" in text:
         given: dict[str, str] = {}
         for field in text.split(","):
@@ -168,7 +169,7 @@ def port(piece: Piece) -> Port:
         host, _, published = rest.rpartition(":")
     if HOLE in protocol or (HOLE in target and ":" not in text):
         # All of `$PORT:80/udp` may stand in a variable that comes last.
-        return Port(UNKNOWN, UNKNOWN if published else None, UNKNOWN if not host else _known(host), "tcp", "", place)
+        return Port(UNKNOWN, UNKNOWN if published else None, UNKNOWN if not host else _known(host), "tcp", "ingress", place)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     if host and HOLE not in host:
@@ -217,13 +218,13 @@ def volume(piece: Piece, folder: str, tool: str, *, is_host: bool = False) -> Mo
     if len(parts) > 3:
         raise Refused("has too many colons")
     if len(parts) == 1:
-        _target(parts[0])
-        return Mount("volume", None, parts[0].value, False, (), "", place, place, place)
+        return Mount("volume", None, _target(parts[0]), False, (), "", place, place, place)
     source = parts[0].text
-    kind = "bind" if is_host or is_path(source) else "volume"
+    # A name holds no slash, so what has one is a path, whatever a variable in it says.
+    kind = "bind" if is_host or is_path(source) or (HOLE in source and "/" in source) else "volume"
     if HOLE not in source and kind == "volume" and not _VOLUME_NAME.fullmatch(source):
         raise Refused(f"has {source!r} for a source: neither a path, which starts with / or ./, nor the name of a volume")
-    _target(parts[1])
+    target = _target(parts[1])
     options = tuple(parts[2].text.split(",")) if len(parts) > 2 else ()
     known = not any(HOLE in option for option in options)
     if tool == "docker":
@@ -233,7 +234,7 @@ def volume(piece: Piece, folder: str, tool: str, *, is_host: bool = False) -> Mo
     return Mount(
         kind,
         UNKNOWN if HOLE in source else absolute(source, folder) if kind == "bind" else source,
-        parts[1].value,
+        target,
         "ro" in options if known else UNKNOWN,
         options,
         next((option for option in options if option in PROPAGATIONS), ""),
@@ -243,21 +244,26 @@ def volume(piece: Piece, folder: str, tool: str, *, is_host: bool = False) -> Mo
     )  # fmt: skip
 
 
-def _target(piece: Piece) -> None:
+def _target(piece: Piece) -> str | UnknownType:
+    """Return the path in the container, without needless slashes and dots."""
     text = piece.text
     if text[:1] not in ("/", HOLE, "\\") and text[1:2] != ":":
         raise Refused(f"has {text!r} for the path in the container: it must start with /")
     if text in ("/", "//"):
         raise Refused("would be mounted over the container's root")
+    if HOLE in text:
+        return UNKNOWN
+    cleaned = normpath(text)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
 def tmpfs(piece: Piece) -> Mount:
     """Return the mount of `--tmpfs /run:size=64m,noexec`."""
     target, rest = split(piece, ":")
-    _target(target)
+    where = _target(target)
     options = tuple(rest.text.split(",")) if rest is not None and rest.text else ()
     read_only: bool | UnknownType = UNKNOWN if any(HOLE in option for option in options) else "ro" in options
-    return Mount("tmpfs", None, target.value, read_only, options, "", piece.place, target.place, target.place)
+    return Mount("tmpfs", None, where, read_only, options, "", piece.place, target.place, target.place)
 
 
 _MOUNT_SWITCHES: Final = frozenset(
@@ -274,13 +280,6 @@ _MOUNT_TYPES: Final = {
     "docker": frozenset({"bind", "volume", "tmpfs", "npipe", "cluster", "image"}),
     "podman": frozenset({"bind", "volume", "tmpfs", "image", "devpts", "glob", "ramfs", "artifact"}),
 }
-_SPELLED: Final = {
-    "tmpfs-size": "size",
-    "tmpfs-mode": "mode",
-    "volume-nocopy": "nocopy",
-    "volume-subpath": "subpath",
-    "image-subpath": "subpath",
-}
 
 
 def mount(piece: Piece, folder: str, tool: str) -> Mount:
@@ -296,7 +295,7 @@ def mount(piece: Piece, folder: str, tool: str) -> Mount:
     read_only: bool | UnknownType = False
     propagation = ""
     options: list[str] = []
-    create = True
+    create = False
     unsure = False
     for field in fields(piece):
         name_piece, value = split(field, "=")
@@ -326,19 +325,21 @@ def mount(piece: Piece, folder: str, tool: str) -> Mount:
                 read_only = on if on is UNKNOWN or name != "rw" else not on
             case "bind-propagation":
                 propagation = text
-                options.append(text)
             case "bind-create-src":
                 create = _mount_switch(name, text, given=value is not None) is not False
-            case "tmpfs-size" if HOLE not in text:
-                size(text)
+            case "tmpfs-size":
+                if HOLE not in text:
+                    size(text)
                 options.append(f"size={text}")
+            case "tmpfs-mode":
+                options.append(f"mode={text}")
             case "consistency":
-                pass
+                options.append(text)
             case "volume-nocopy":
                 if _mount_switch(name, text, given=value is not None) is True:
                     options.append("nocopy")
             case _:
-                options.append(_SPELLED.get(name, name) + ("" if value is None else f"={text}"))
+                options.append(name if value is None else f"{name}={text}")
     if HOLE in kind or unsure:
         kind = "volume"
     elif kind not in _MOUNT_TYPES.get(tool, _MOUNT_TYPES["docker"] | _MOUNT_TYPES["podman"]):
@@ -347,22 +348,21 @@ def mount(piece: Piece, folder: str, tool: str) -> Mount:
         raise Refused("has no target")
     if source is None and kind in ("bind", "image", "npipe") and not unsure:
         raise Refused(f"has no source, which a {kind} mount needs")
+    if source is not None and kind == "volume" and HOLE not in source.text and not unsure and not _VOLUME_NAME.fullmatch(source.text):
+        raise Refused(f"has {source.text!r} for a source: no name of a volume")
     if source is not None and kind == "tmpfs":
         raise Refused("has a source, which a tmpfs mount does not take")
-    if target is not None:
-        _target(target)
+    where = UNKNOWN if target is None else _target(target)
     found: str | UnknownType | None = None if source is None else source.value
     if isinstance(found, str) and kind == "bind":
         if tool == "docker" and found[:1] not in ("/", ".") and found[1:2] != ":":
             raise Refused(f"has {found!r} for a source: a bind mount takes a path that starts with / or ./")
         found = absolute(found, folder)
-    if read_only is True:
-        options.insert(0, "ro")
     if unsure:
         found, read_only = UNKNOWN if source is None else found, UNKNOWN
     return Mount(
-        kind, found, UNKNOWN if target is None else target.value, read_only, tuple(options), propagation, place,
-        place if source is None else source.place, place if target is None else target.place, (), create,
+        kind, found, where, read_only, tuple(options), propagation, place,
+        place if source is None else source.place, place if target is None else target.place, (), create or kind != "bind",
     )  # fmt: skip
 
 
