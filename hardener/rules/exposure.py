@@ -7,6 +7,7 @@ from typing import Final
 from hardener.finding import Severity
 from hardener.record import NamedTuple
 from hardener.rules import host_paths
+from hardener.rules.services import in_force
 from hardener.sources.service import Mount, Port, Project, Resource, Service
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Pattern, Place
@@ -30,7 +31,7 @@ def is_loopback(host_ip: str) -> bool:
 
 def networks(service: Service) -> tuple[str, ...]:
     """Return the names of the networks of the project that a service is on; () where it has the host's, another container's or none."""
-    if service.network_mode is not None:
+    if service.network_mode is not None and in_force(service, "network_mode"):
         return ()
     return tuple([attachment.name for attachment in service.networks]) or ("default",)
 
@@ -81,7 +82,7 @@ def is_published_everywhere(port: Port, service: Service) -> bool:
 def _has_network(service: Service) -> bool:
     """Whether publishing does anything: not with `network_mode: host` or `none`, and not on internal networks alone."""
     mode = service.network_mode
-    if mode is not None:
+    if mode is not None and in_force(service, "network_mode"):
         return mode.value is not UNKNOWN and mode.value not in ("host", "none") and not mode.value.startswith(("service:", "container:"))
     project = service.project
     if not service.networks or not project.networks:
@@ -232,13 +233,13 @@ _CAPABILITIES: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO",
 
 def powers(service: Service) -> Iterator[Power]:
     """Yield what gives a service the host, sockets aside."""
-    if service.privileged is not None and service.privileged.known is True:
+    if service.privileged is not None and service.privileged.known is True and in_force(service, "privileged"):
         yield Power("privileged", service.privileged.place)
     for capability in service.cap_add:
         name = capability.known
         if name is not None and name.upper().removeprefix("CAP_") in _CAPABILITIES:
             yield Power(f"capability {name}", capability.place)
-    if service.pid is not None and service.pid.known == "host":
+    if service.pid is not None and service.pid.known == "host" and in_force(service, "pid"):
         yield Power("the host's processes", service.pid.place)
     for source in sources(service):
         found = host_paths.grade(source.path, read_only=source.read_only)
@@ -260,12 +261,13 @@ def mentioned(service: Service) -> frozenset[str]:
     """Return the words among which a service names others: what it depends on and links, its environment and command."""
     found = {dependency.name for dependency in service.depends_on}
     found.update(str(link.value).partition(":")[0] for link in service.links if link.value is not UNKNOWN)
-    for text in _texts(service):
+    for text in texts(service):
         found.update(word.strip(".-") for word in _WORD.findall(text))
     return frozenset(found)
 
 
-def _texts(service: Service) -> Iterator[str]:
+def texts(service: Service) -> Iterator[str]:
+    """Yield what a service is told: its environment, command and entrypoint."""
     for variable in service.environment:
         if variable.value is not None:
             yield variable.value.text

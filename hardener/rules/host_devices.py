@@ -63,6 +63,8 @@ def dangerous(path: str, permissions: str = "rwm") -> Gain | None:
     """Return what a device of the host gives beyond its own purpose; None when that is nothing, or not known."""
     for pattern, gain in _GAINS:
         if pattern.fullmatch(path):
+            if gain.gives is _DISK and "r" not in permissions and "w" not in permissions:
+                return None
             if gain.gives is _DISK and "w" not in permissions:
                 return Gain(HIGH, "every file on that disk, past all permissions")
             return gain

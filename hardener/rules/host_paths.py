@@ -171,7 +171,7 @@ _ROWS: Final = (
     # -- programs
     _Row("/bin /sbin /lib /lib64 /usr/local/bin /usr/local/sbin /usr/libexec", CRITICAL, None, "programs and libraries that root runs"),
     _Row("/usr /usr/local /usr/local/lib", CRITICAL, LOW, "programs that root runs", "the programs of the host", tree=False),
-    _Row("/lib/modules", HIGH, LOW, "kernel modules that the host loads", "the kernel's modules: no harm by itself"),
+    _Row("/lib/modules", HIGH, LOW, "kernel modules that the host loads", "which kernel modules there are to attack"),
     _Row("/usr/src", MEDIUM, None, "sources that root builds kernel modules from", tree=False),
     _Row("/usr/local/share/ca-certificates /usr/share/ca-certificates", MEDIUM, None, "the authorities that the host trusts"),
     _Row("/usr/share /opt", MEDIUM, None, "programs that the host runs", tree=False),

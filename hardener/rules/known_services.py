@@ -100,11 +100,11 @@ _PRODUCTS: Final[tuple[tuple[str, Role, str], ...]] = (
      _console("a console that commands the container runtime", HIGH), "9000 9443 5001 8000 80 443 8080"),
     ("dozzle", _console("the logs of every container"), ""),
     ("jupyter-notebook base-notebook minimal-notebook scipy-notebook datascience-notebook tensorflow-notebook pytorch-notebook "
-     "pyspark-notebook all-spark-notebook r-notebook jupyterlab jupyter rstudio code-server openvscode-server",
-     _console("a notebook or editor (runs code for who gets in)", HIGH), ""),
+     "pyspark-notebook all-spark-notebook r-notebook jupyterlab jupyter",
+     _console("a notebook (runs code for who gets in)", HIGH), ""),
     ("kafka-ui akhq kafdrop kafka-manager cmak kowl console", _console("a Kafka console"), "8080 9000 9021"),
     ("flower", _console("the Celery console"), "5555"),
-    ("webmin cockpit ajenti wetty ttyd gotty guacamole novnc", _console("remote administration", HIGH), ""),
+    ("webmin cockpit ajenti wetty ttyd gotty novnc", _console("remote administration", HIGH), ""),
     ("selenium hub standalone-chrome standalone-firefox standalone-edge node-chrome node-firefox chrome browserless headless-shell",
      _console("a browser that is steered from outside", HIGH), "4444 5900 7900 4442 4443 3000 9222"),
     ("mailhog mailpit maildev mailcatcher smtp4dev", _console("a mailbox without a login"), "8025 1080 80"),
@@ -117,6 +117,7 @@ _PRODUCTS: Final[tuple[tuple[str, Role, str], ...]] = (
     ("nomad", Role("control", "the Nomad agent (runs programs for who asks)", HIGH), "4646 4647 4648"),
     ("airflow apache-airflow", _console("the Airflow console"), "8080 5555"),
     ("weblogic", _console("the WebLogic console"), "7001 7002 9002"),
+    ("rstudio code-server openvscode-server guacamole", _console("a workplace (runs commands for who logs in)"), ""),
     ("ollama", _console("a model server without a login"), "11434"),
     ("mlflow", _console("the MLflow console (without a login)"), "5000"),
     ("traefik", _console("Traefik's dashboard"), "8080"),
@@ -157,6 +158,9 @@ _OTHER_PURPOSE: Final = {
     139: ("samba",), 445: ("samba",), 21: ("sftpgo", "ftp", "vsftpd", "pure-ftpd", "proftpd", "docker-pure-ftpd"), 5672: ("qpid",),
 }  # fmt: skip
 """Images to which a port means something else, or whose very purpose it is."""
+
+_AMBIGUOUS: Final = frozenset({4222, 8086, 9092, 9200})
+"""Ports that other programs use, too: they say something only where the image does not say something else."""
 
 _PUBLIC: Final = frozenset(
     {
@@ -285,7 +289,12 @@ def _role(image: str, target: str, protocol: str) -> Role | None:
     if len(wanted) <= 20:  # a range of hundreds of ports is no list of services
         for port in few:
             one = _ports.get((port, protocol))
-            if one is not None and name not in _OTHER_PURPOSE.get(port, ()) and (best is None or one.severity > best.severity):
+            if (
+                one is not None
+                and not (name and port in _AMBIGUOUS)
+                and name not in _OTHER_PURPOSE.get(port, ())
+                and (best is None or one.severity > best.severity)
+            ):
                 best = one
     if best is None and found is not None and protocol == "tcp" and not found.ports:
         return found.role

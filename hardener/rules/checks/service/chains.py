@@ -70,14 +70,14 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
 
 
 def _literals(service: Service) -> list[tuple[Variable, str, bool]]:
-    """Return the variables whose values stand in the file letter by letter: with the value, and whether the name is a secret's."""
+    """Return the variables whose values stand in the file letter by letter: with the value, and whether the name is a password's."""
     from hardener.rules.secrets.names import Likeness, is_secret_name
 
     found: list[tuple[Variable, str, bool]] = []
     for variable in service.environment:
         setting = variable.value
         if setting is not None and setting.value is not UNKNOWN and setting.value and "$" not in setting.place.text:
-            is_secret = is_secret_name(variable.name) >= Likeness.SECRET and not variable.name.endswith("_FILE")
+            is_secret = is_secret_name(variable.name) >= Likeness.PASSWORD and not variable.name.endswith("_FILE")
             found.append((variable, setting.value, is_secret))
     return found
 

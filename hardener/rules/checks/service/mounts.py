@@ -117,6 +117,10 @@ _SESSIONS: Final = (
     ("/run/host-services/ssh-auth.sock", MEDIUM, "the user's SSH agent, which signs with every key it holds"),
     (".gnupg/S.gpg-agent", MEDIUM, "the user's GPG agent, which signs with every key it holds"),
     ("WAYLAND_DISPLAY", LOW, "the user's desktop"),
+    ("/run/user/1000/bus", MEDIUM, "the user's session bus: programs of one's own on the desktop"),
+    ("/run/user/1000/wayland-0", LOW, "the user's desktop"),
+    ("/run/user/1000/pulse", LOW, "the user's microphone and speakers"),
+    ("/run/user/1000/pipewire-0", LOW, "the user's microphone, camera and screen"),
 )
 
 
@@ -153,13 +157,19 @@ def shared_propagation(service: Service, context: ServiceContext) -> Iterator[Ma
             yield Match(place.span, values, mount.history, severity=severity, file=place.file)
 
 
+def _is_mounted(service: Service, mount: Mount) -> bool:
+    """Whether a tmpfs is there at all: a stack has those of `volumes:` and drops those of `tmpfs:`."""
+    text = mount.place.text
+    return in_force(service, "tmpfs") or ": " in text or '":' in text  # a mapping: an item of `volumes:`
+
+
 _LAXER: Final = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
 
 
 def lax_tmpfs(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report a tmpfs from which programs run, with set-user-id bits or devices."""
     for mount in service.mounts:
-        if mount.type != "tmpfs" or not mount.options:
+        if mount.type != "tmpfs" or not mount.options or not _is_mounted(service, mount):
             continue
         words = [option.strip() for option in mount.options]
         found = [word for word in _LAXER if word in words and _LAXER[word] not in words[words.index(word) :]]
@@ -174,7 +184,11 @@ def boundless_tmpfs(service: Service, context: ServiceContext) -> Iterator[Match
     if service.memory is not None or not is_complete(service):
         return
     for mount in service.mounts:
-        if mount.type == "tmpfs" and not any(option.startswith("size=") or "\0" in option for option in mount.options):
+        if (
+            mount.type == "tmpfs"
+            and _is_mounted(service, mount)
+            and not any(option.startswith("size=") or "\0" in option for option in mount.options)
+        ):
             target = mount.target if isinstance(mount.target, str) else "the tmpfs"
             yield Match(mount.place.span, {"target": target}, mount.history, file=mount.place.file)
 
@@ -198,7 +212,7 @@ def writable_settings(service: Service, context: ServiceContext) -> Iterator[Mat
 
 def volumes_from(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `volumes_from`; worse, when what is inherited is a socket or a path that is."""
-    for setting in service.volumes_from:
+    for setting in service.volumes_from if in_force(service, "volumes_from") else ():
         text = setting.known
         if text is None:
             continue
@@ -230,12 +244,12 @@ def shared_writable(project: Project, context: ServiceContext) -> Iterator[Match
     for source, found in writers.items():
         if len(found) < 2:
             continue
-        if host_paths.socket(host_paths.normal(source) or ""):
-            continue
+        if source.startswith(("/run/", "/var/run/", "/tmp/.X11-unix")) or host_paths.socket(host_paths.normal(source) or ""):  # noqa: S108
+            continue  # sockets of something: both ends write
         place = found[1][1].source_place
         others = tuple([(mount.source_place, f"{service.name} writes it, too") for service, mount in found if mount is not found[1][1]])
         names = ", ".join(service.name for service, _ in found)
-        shown = source if found[0][1].type == "volume" else place.text.strip("\"'")
+        shown = source if found[0][1].type == "volume" or "$" in place.text else place.text.strip("\"'")
         yield Match(place.span, {"path": shown, "names": names}, others, file=place.file)
 
 

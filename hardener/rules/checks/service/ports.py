@@ -10,7 +10,7 @@ from hardener.rules.checks import Check
 from hardener.rules.checks.service.chains import bypassing
 from hardener.rules.context import ServiceContext
 from hardener.rules.service_facts import Item
-from hardener.rules.services import at, is_complete
+from hardener.rules.services import at, in_force, is_complete
 from hardener.sources.service import Port, Project, Resource, Service, Variable
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
@@ -26,7 +26,20 @@ def _published(item: Item) -> tuple[Port, known_services.Role | None] | None:
     port = item.item
     if not isinstance(port, Port) or not isinstance(port.target, str) or not exposure.is_published_everywhere(port, item.service):
         return None
-    return port, known_services.role(item.service, port.target, port.protocol)
+    role = known_services.role(item.service, port.target, port.protocol)
+    if role is not None and role.kind == "debug" and not _may_be_debugged(item.service):
+        role = None
+    return port, role
+
+
+_DEBUGGERS: Final = ("jdwp", "agentlib", "--inspect", "debugpy", "dlv", "remote-debugging", "jmx")
+
+
+def _may_be_debugged(service: Service) -> bool:
+    """Whether a debugger's port is one: beside the program's own port, or spoken of. A lone one is the program's own."""
+    if len(service.ports) > 1:
+        return True
+    return any(name in text for text in exposure.texts(service) for name in _DEBUGGERS)
 
 
 def shown(port: Port) -> str:
@@ -101,7 +114,7 @@ def publish_all(service: Service, context: ServiceContext) -> Iterator[Match]:
 def store_on_host_network(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report a data store that has the host's network: all its ports are published, whatever `ports:` says."""
     mode = service.network_mode
-    if mode is not None and mode.known == "host":
+    if mode is not None and mode.known == "host" and in_force(service, "network_mode"):
         found = known_services.product(service)
         if found is not None and found.role.kind in ("store", "control"):
             yield at(mode, what=found.role.what, severity=CRITICAL if found.role.severity is CRITICAL else None)
@@ -185,7 +198,7 @@ def store_with_way_out(service: Service, context: ServiceContext) -> Iterator[Ma
 
 def links(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report `links`, a leftover from before networks."""
-    if service.links:
+    if service.links and in_force(service, "links"):
         place = service.links[0].key
         yield Match(place.span, {}, service.links[0].history, file=place.file)
 
@@ -193,7 +206,7 @@ def links(service: Service, context: ServiceContext) -> Iterator[Match]:
 def default_bridge(service: Service, context: ServiceContext) -> Iterator[Match]:
     """Report Docker's default bridge where it is asked for."""
     mode = service.network_mode
-    if mode is not None and mode.known == "bridge":
+    if mode is not None and mode.known == "bridge" and in_force(service, "network_mode"):
         yield at(mode)
 
 
