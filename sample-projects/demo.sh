@@ -34,3 +34,16 @@ show 0 harden lint --fail-on critical naive-node
 
 say "The same application done right: nothing to say"
 show 0 harden lint hardened-node
+
+say "A whole project: compose files, their override, variables and the Dockerfile they build, judged as what will run"
+show 1 harden lint shop-compose/naive
+
+say "One line is a service, too"
+show 1 harden lint -- docker run -d --privileged -p 5432:5432 -v /var/run/docker.sock:/var/run/docker.sock postgres
+
+say "The same shop done right, and the policy says so key by key"
+show 0 harden lint shop-compose/hardened
+show 0 harden gate --policy default shop-compose/hardened
+
+say "Compose service, docker run line and harden run flags say the same: take any, get another"
+show 0 harden convert --to run --service cache shop-compose/hardened/compose.yaml
