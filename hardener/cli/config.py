@@ -32,7 +32,7 @@ def run(args: "Namespace") -> int:
 
 
 def _selector(config: Config) -> Selector:
-    from hardener.cli.lint import cache_folder
+    from hardener.cli.inputs import cache_folder
     from hardener.rules.load import builtin, custom
 
     ours = builtin(cache_folder())

@@ -6,7 +6,7 @@ from textwrap import fill, indent
 from typing import TYPE_CHECKING, Final
 
 from hardener import data_folder
-from hardener.cli.lint import cache_folder
+from hardener.cli.inputs import cache_folder
 from hardener.cli.terminal import color_wanted, say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN, HardenError, suggest

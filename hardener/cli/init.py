@@ -58,7 +58,7 @@ def _text(hadolint: str | None, folder: str) -> str:
     file = targets.read(targets.Target(path, os.path.abspath(path)))
     if isinstance(file, FileError):
         raise HardenError(f"the file {file.message}", where=path, how="correct the path, or its permissions")
-    from hardener.cli.lint import cache_folder
+    from hardener.cli.inputs import cache_folder
     from hardener.rules.load import builtin
 
     return starter.from_hadolint(file, Selector(source.rule for source in builtin(cache_folder())))

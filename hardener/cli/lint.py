@@ -4,6 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from hardener.cli import inputs
 from hardener.cli.terminal import color_wanted, say, today, write_report
 from hardener.engine import targets
 from hardener.engine.configs import Configs
@@ -15,12 +16,10 @@ from hardener.rules.load import PROFILES, builtin
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
 
     from hardener.engine.baseline import Baseline
     from hardener.engine.lint import Outcome
     from hardener.policies.model import Policy
-    from hardener.sources import compose
 
 _WITH_FINGERPRINTS: Final = frozenset({"json", "sarif", "gitlab", "html"})
 _THRESHOLDS: Final = (*SEVERITIES, "never")
@@ -28,29 +27,8 @@ _THRESHOLDS: Final = (*SEVERITIES, "never")
 
 def configure(parser: "ArgumentParser") -> None:
     """Declare the options of `harden lint`."""
-    add = parser.add_argument
-    parser.usage = "%(prog)s [options] [PATH ...]\n       %(prog)s [options] -f FILE ...\n       %(prog)s [options] -- docker run ..."
-    add("paths", nargs="*", metavar="PATH", help="files, folders (searched for all that we judge), - for standard input (default: .)")
-    what = parser.add_argument_group("what is judged")
-    add = what.add_argument
-    add("--exclude", action="append", default=[], metavar="GLOB", help="leave out what matches when folders are searched")
-    add("--no-gitignore", action="store_true", help="also judge what .gitignore excludes")
-    add("--stdin-filename", default="<stdin>", metavar="PATH", help="the path to report for -, whose configuration applies")
-    add("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="the value of an ARG, as for docker build")
-    add("--diff", metavar="REF", help="only findings on lines changed since a git revision")
-    projects = parser.add_argument_group("compose files")
-    add = projects.add_argument
-    add("-f", "--file", action="append", default=[], metavar="FILE", help="judge exactly these compose files, merged in order")
-    add(
-        "--compose-profile",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="judge only services that run with these profiles (default: all)",
-    )
-    add("--env-file", action="append", default=[], metavar="FILE", help="take variables from these files instead of .env")
-    add("--use-environment", action="store_true", help="take variables from the environment as well; they outrank the files")
-    add("--swarm", action="store_true", help="judge compose files as stacks, as docker stack deploy would run them")
+    inputs.configure(parser)
+    parser.add_argument("--diff", metavar="REF", help="only findings on lines changed since a git revision")
     rules = parser.add_argument_group("rules")
     add = rules.add_argument
     add("--profile", choices=PROFILES, help="how much to ask for: default (what a busy team would fix), strict, all")
@@ -58,13 +36,8 @@ def configure(parser: "ArgumentParser") -> None:
     add("--extend-select", action="append", default=[], metavar="RULE", help="also run these rules")
     add("--ignore", action="append", default=[], metavar="RULE", help="do not run these rules")
     add("--severity", action="append", default=[], metavar="RULE=LEVEL", help="change how severe a rule is")
-    add("--rules", action="append", default=[], metavar="DIR", help="load further rules from a folder or a file")
     add("--trusted-registry", action="append", default=[], metavar="HOST", help="images may come from here only; * is a wildcard")
-    shell = rules.add_mutually_exclusive_group()
-    shell.add_argument("--shellcheck", action="store_true", default=None, help="run ShellCheck from wherever it is installed")
-    shell.add_argument("--no-shellcheck", dest="shellcheck", action="store_false", help="do without (default: use the `shell` extra's)")
-    add("--config", metavar="FILE", help="use this configuration instead of the nearest .harden.yaml or pyproject.toml")
-    add("--isolated", action="store_true", help="read no configuration file")
+    inputs.configure_rules(rules)
     add("--policy", metavar="NAME|FILE", help="hold every file to a policy (default, strict, or a file): it tightens, whatever else is set")
     ignoring = parser.add_argument_group("what is accepted")
     add = ignoring.add_argument
@@ -91,7 +64,7 @@ def run(args: "Namespace") -> int:
     outputs = [_output(text) for text in args.output]
     cwd = os.getcwd()
     configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=_overlay(args), policy=_policy(args.policy))
-    found = _targets(args, configs, cwd)
+    found = inputs.find(args, configs, cwd)
     general = configs.for_folder(cwd)
     baseline = _baseline(args, general.baseline)
     formats = {args.format, *(name for name, _ in outputs)}
@@ -101,86 +74,18 @@ def run(args: "Namespace") -> int:
         warn_ignores=args.warn_ignores,
         jobs=args.jobs if args.jobs > 0 else os.cpu_count() or 1,
         fingerprints=bool(formats & _WITH_FINGERPRINTS) or baseline is not None or bool(args.write_baseline),
-        shellcheck=_shellcheck(args.shellcheck),
-        stdin=_read_line(args.line) if args.line else _read_stdin,
+        shellcheck=inputs.shellcheck(args.shellcheck),
+        stdin=inputs.reader(args),
         cwd=cwd,
-        compose=compose_options(args, cwd),
+        compose=inputs.compose_options(args, cwd),
     )
-    outcome = lint(found.files, configs, builtin(cache_folder()), options)
+    outcome = lint(found.files, configs, builtin(inputs.cache_folder()), options)
     report = _report(args, outcome, found, baseline, configs)
     for name, path in outputs:
         write_report(renderer(name)(report), path)
     color = args.format in ("text", "concise") and color_wanted(args.color, sys.stdout)
     say(renderer(args.format)(report, color=color))
     return report.exit_code
-
-
-def _targets(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
-    """Return what is to be judged."""
-    if args.line:
-        if args.paths or args.file:
-            raise HardenError("a command line behind -- is judged alone", how="leave the paths out, or judge them in a run of their own")
-        return targets.Targets((targets.Target(LINE, os.path.join(cwd, LINE), "shell", is_stdin=True),), ())
-    options = targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes)
-    if not args.file:
-        return targets.find(args.paths, options)
-    files = [(path, os.path.abspath(os.path.join(cwd, path))) for path in args.file]
-    project = targets.Target(*files[0], "compose", layers=tuple(files[1:]), exact=True)
-    if not args.paths:
-        return targets.Targets((project,), ())
-    found = targets.find(args.paths, options)
-    return targets.Targets((project, *(target for target in found.files if target.file != project.file)), found.errors)
-
-
-LINE: Final = "<command line>"
-"""How reports name the command that follows `--`."""
-
-
-def _read_line(words: list[str]) -> "Callable[[], bytes]":
-    from shlex import join
-
-    return lambda: join(words).encode("utf-8", "surrogateescape")
-
-
-def compose_options(args: "Namespace", cwd: str) -> "compose.Options | None":
-    """Return how compose files are to be read; None when nothing was asked for."""
-    if not (args.compose_profile or args.env_file or args.use_environment or args.swarm):
-        return None
-    from hardener.sources import compose
-
-    return compose.Options(
-        profiles=tuple(args.compose_profile) or None,
-        env_files=tuple(os.path.abspath(os.path.join(cwd, path)) for path in args.env_file) or None,
-        environment=dict(os.environ) if args.use_environment else None,
-        swarm=args.swarm,
-    )
-
-
-def cache_folder() -> str:
-    """Return where compiled rules are kept between runs; empty when the environment names no home."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "hardener") if os.path.isabs(base) else ""
-
-
-_stdin: list[bytes] = []
-
-
-def _read_stdin() -> bytes:
-    if not _stdin:  # it can be read once, and is asked for twice when ShellCheck looks at it too
-        _stdin.append(sys.stdin.buffer.read())
-    return _stdin[0]
-
-
-def _shellcheck(wanted: bool | None) -> str | None:
-    """Return the path of shellcheck, or None to do without. Raises `HardenError` when it is wanted and not there."""
-    if wanted is False:
-        return None
-    from hardener.engine.shellcheck import find_binary
-
-    found = find_binary(anywhere=wanted is True)
-    if found is None and wanted:
-        raise HardenError("shellcheck is not installed", how="pip install 'hardener[shell]', or install it from your distribution")
-    return found
 
 
 def _output(text: str) -> tuple[str, str]:
@@ -200,17 +105,6 @@ def _policy(what: str | None) -> "Policy | None":
     return load(what)
 
 
-def _assignments(option: str, texts: list[str], form: str) -> dict[str, str]:
-    """Return the `NAME=VALUE` arguments of an option. Raises `HardenError`."""
-    values = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise HardenError(f"{option} takes {form}, not {text!r}", how=f"write {option} {form}")
-        values[name] = value
-    return values
-
-
 def _overlay(args: "Namespace") -> dict[str, object]:
     """Return the options that are settings, under the names of the configuration file."""
     given: dict[str, object] = {
@@ -218,10 +112,10 @@ def _overlay(args: "Namespace") -> dict[str, object]:
         "select": args.select,
         "extend-select": args.extend_select,
         "ignore": args.ignore,
-        "severity": _assignments("--severity", args.severity, "RULE=LEVEL"),
+        "severity": inputs.assignments("--severity", args.severity, "RULE=LEVEL"),
         "rules": args.rules,
         "trusted-registries": args.trusted_registry,
-        "build-args": _assignments("--build-arg", args.build_arg, "NAME=VALUE"),
+        "build-args": inputs.assignments("--build-arg", args.build_arg, "NAME=VALUE"),
         "exclude": args.exclude,
         "show": args.show,
         "fail-on": args.fail_on,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hardener.cli.lint import cache_folder
+from hardener.cli.inputs import cache_folder
 from hardener.cli.terminal import say
 from hardener.engine.selection import Selector
 from hardener.errors import EXIT_CLEAN

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from hardener.cli import lint as lint_command
-from hardener.cli import main
+from hardener.cli import inputs, main
 
 
 class Result(NamedTuple):
@@ -29,7 +28,7 @@ def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def run(*args: str, stdin: str = "") -> Result:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
-        lint_command._stdin.clear()
+        inputs._stdin.clear()
         code = main(list(args))
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)
