@@ -156,7 +156,8 @@ def _list(names: frozenset[str]) -> str:
 # --- file capabilities --------------------------------------------------------------------------------------------------------
 
 _SETCAP: Final = Pattern(
-    r"\bsetcap\s+(?:-\w\s+)*[\"']?((?:cap_\w+,?)+)\s*[=+]{1,2}([eip]+)[\"']?\s+(?:\$\(\s*(?:which|command -v)\s+([\w.-]+)\s*\)|(\S+))", 2
+    r"(?i)\bsetcap\s+(?:-\w\s+)*[\"']?(cap_\w+(?:,cap_\w+)*)\s*[=+]{1,2}([eip]+)[\"']?\s+"
+    r"(?:\$\(\s*(?:which|command -v)\s+([\w.-]+)\s*\)|(\S+))"
 )
 
 

@@ -205,7 +205,7 @@ def _is_new(found: Found, seen: set[tuple[int, Span]]) -> bool:
 # --- commands -----------------------------------------------------------------------------------------------------------------
 
 _TOKEN: Final = Pattern(
-    r"""(?P<operator>[;&|()\n]+)|(?P<word>(?:[^\s;&|()"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)|["'\\]""",
+    r"""(?P<operator>[;&|()\n]+)|(?P<word>(?:\$\([^()\n]*\)|`[^`\n]*`|[^\s;&|()"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)|["'\\]""",
 )
 _OPTION: Final = Pattern(r"--?[A-Za-z][\w.-]*")
 # Programs whose short option takes a password, joined (`-psecret`) or apart.
@@ -478,9 +478,8 @@ _ROOT_PASSWORDS: Final = frozenset(
     for suffix in ("", "_FILE")
 )
 _NO_LOGIN_OPTIONS: Final = Pattern(
-    r"--skip-grant-tables|--noauth|--auth-enabled=false|--(?:\w+App|IdentityProvider)\.(?:token|password)=(?:''|\"\")?|--api\.insecure(?:=true)?|"
+    r"(?i)--skip-grant-tables|--noauth|--auth-enabled=false|--(?:\w+App|IdentityProvider)\.(?:token|password)=(?:''|\"\")?|--api\.insecure(?:=true)?|"
     r"--requirepass=(?:''|\"\")?|--basic-auth=false|--authenticationMode=None",
-    2,  # re.IGNORECASE
 )
 
 
