@@ -256,7 +256,6 @@ def shared_networks(one: Service, other: Service) -> tuple[str, ...]:
 _WORD: Final = Pattern(r"[\w.-]+")
 
 
-@lru_cache(maxsize=512)
 def mentioned(service: Service) -> frozenset[str]:
     """Return the words among which a service names others: what it depends on and links, its environment and command."""
     found = {dependency.name for dependency in service.depends_on}

@@ -10,7 +10,7 @@ from hardener.rules.checks import Check
 from hardener.rules.context import ServiceContext
 from hardener.sources.service import Mount, Port, Project, Service, Variable
 from hardener.sources.unknown import UNKNOWN
-from hardener.text import Place
+from hardener.text import Pattern, Place
 
 MEDIUM, HIGH = Severity.MEDIUM, Severity.HIGH
 
@@ -35,38 +35,66 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
     """
     if project.kind == "commands":
         return
-    stores = [(service, _secrets(service)) for service in project.services if known_services.is_store(service)]
+    stores = {service.name: service for service in project.services if known_services.is_store(service)}
     if not stores:
         return
+    by_password: dict[str, list[tuple[Service, str]]] = {}
+    for store in stores.values():
+        for variable, text, is_secret in _literals(store):
+            if is_secret:
+                by_password.setdefault(text, []).append((store, variable.name))
     for front, port in _fronts(project):
-        if known_services.is_store(front):
+        if front.name in stores:
             continue
-        literals = _literals(front)
-        for store, secrets in stores if literals else ():
-            shared = exposure.shared_networks(front, store)
-            open_network = next((name for name in shared if exposure.is_internal(project, name) is False), None)
-            found = None if open_network is None else _password(literals, store.name, secrets)
-            if open_network is None or found is None:
-                continue
-            variable, is_root = found
-            resource = project.networks.get(open_network)
-            related: Related = (
-                (port.place, "published here"),
-                (variable.key if variable.value is None else variable.value.place, f"the password of {store.name}"),
-                (store.place, f"{store.name}, whose password it is"),
-            )
-            if resource is not None:
-                related += ((resource.place, "the network on which both are"),)
-            values = {
-                "front": front.name,
-                "store": store.name,
-                "variable": variable.name,
-                "network": open_network,
-                "account": "as its administrator" if is_root else "with its password",
-            }
-            place = front.place
-            yield Match(place.span, values, related, severity=HIGH if is_root else None, file=place.file)
-            break
+        found = _key_to(front, stores, by_password)
+        if found is None:
+            continue
+        variable, store, network, is_root = found
+        related: Related = (
+            (port.place, "published here"),
+            (variable.key if variable.value is None else variable.value.place, f"the password of {store.name}"),
+            (store.place, f"{store.name}, whose password it is"),
+        )
+        resource = project.networks.get(network)
+        if resource is not None:
+            related += ((resource.place, "the network on which both are"),)
+        values = {
+            "front": front.name,
+            "store": store.name,
+            "variable": variable.name,
+            "network": network,
+            "account": "as its administrator" if is_root else "with its password",
+        }
+        place = front.place
+        yield Match(place.span, values, related, severity=HIGH if is_root else None, file=place.file)
+
+
+def _key_to(
+    front: Service, stores: Mapping[str, Service], by_password: Mapping[str, list[tuple[Service, str]]]
+) -> tuple[Variable, Service, str, bool] | None:
+    """Return the variable with a store's password, the store, the network between, and whether it is the administrator's password.
+
+    The administrator's password is looked for first.
+    """
+    best: tuple[Variable, Service, str, bool] | None = None
+    for variable, text, is_secret in _literals(front):
+        doors = [(store, "ROOT" in name) for store, name in by_password.get(text, ())] if is_secret else []
+        for user, password, host in _accounts(text):
+            store = stores.get(host)
+            if store is not None:
+                names = [name for other, name in by_password.get(password, ()) if other is store]
+                doors.append((store, user in ("root", "sa", "sys") or any("ROOT" in name for name in names)))
+        for store, is_root in doors[:100]:
+            if best is None or (is_root and not best[3]):
+                network = _open_network(front, store)
+                if network is not None:
+                    best = variable, store, network, is_root
+    return best
+
+
+def _open_network(one: Service, other: Service) -> str | None:
+    """Return a network that two services share and that is not internal."""
+    return next((name for name in exposure.shared_networks(one, other) if exposure.is_internal(one.project, name) is False), None)
 
 
 def _literals(service: Service) -> list[tuple[Variable, str, bool]]:
@@ -82,35 +110,14 @@ def _literals(service: Service) -> list[tuple[Variable, str, bool]]:
     return found
 
 
-def _secrets(service: Service) -> dict[str, str]:
-    """Return the secrets of a data store by value, with the names of their variables."""
-    found: dict[str, str] = {}
-    for variable, text, is_secret in _literals(service):
-        if is_secret and (text not in found or "ROOT" in variable.name):
-            found[text] = variable.name
-    return found
+_URL: Final = Pattern(r"://([^:/@\s]*):([^@/\s]+)@([\w.-]+)")
 
 
-def _password(literals: list[tuple[Variable, str, bool]], host: str, secrets: Mapping[str, str]) -> tuple[Variable, bool] | None:
-    """Return the variable of a service that holds a store's password, and whether that is its administrator's."""
-    for variable, text, is_secret in literals:
-        name = secrets.get(text)
-        if name is not None and is_secret:
-            return variable, "ROOT" in name
-        account = _account(text, host)
-        if account is not None and account[1]:
-            return variable, account[0] in ("root", "sa", "sys") or "ROOT" in secrets.get(account[1], "")
-    return None
-
-
-def _account(text: str, host: str) -> tuple[str, str] | None:
-    """Return user and password of a URL with a host of a name (`postgres://app:secret@db:5432/app`)."""
-    at = text.find(f"@{host}")
-    start = text.rfind("://", 0, at) if at > 0 else -1
-    if start < 0 or text[at + 1 + len(host) : at + 2 + len(host)] not in ("", ":", "/", "?", ","):
-        return None
-    user, colon, password = text[start + 3 : at].partition(":")
-    return (user, password) if colon else None
+def _accounts(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield user, password and host of the URLs in a text (`postgres://app:secret@db:5432/app`)."""
+    if "://" in text and "@" in text:
+        for found in _URL.finditer(text):
+            yield found[1], found[2], found[3]
 
 
 # --- published + power over the host ----------------------------------------------------------------------------------------
@@ -219,39 +226,49 @@ def _open_api(service: Service) -> str:
 
 
 @lru_cache(maxsize=2)
-def bypassed(project: Project) -> list[tuple[Port, Service, Service, Port]]:
+def bypassed(project: Project) -> tuple[tuple[Port, Service, Service, Port], ...]:
     """Return the published ports of services that a published reverse proxy stands in front of: port, service, proxy, its port."""
-    found: list[tuple[Port, Service, Service, Port]] = []
-    seen: set[int] = set()
     if len(project.services) < 2 or project.kind == "commands":
-        return found
-    for proxy, entrance in _fronts(project):
-        if not known_services.is_web_proxy(proxy):
-            continue
-        for service, port in _fronts(project):
-            if service is proxy or known_services.is_web_proxy(service) or not exposure.shared_networks(proxy, service):
-                continue
-            if not isinstance(port.target, str) or known_services.role(service, port.target, port.protocol) is not None:
-                continue
-            if id(port) not in seen and _fronted(proxy, service):
-                seen.add(id(port))
-                found.append((port, service, proxy, entrance))
-    return found
+        return ()
+    fronts = {service.name: (service, port) for service, port in _fronts(project)}
+    proxies = [pair for pair in fronts.values() if known_services.is_web_proxy(pair[0])]
+    if not proxies or len(proxies) == len(fronts):
+        return ()
+    found: dict[str, tuple[Port, Service, Service, Port]] = {}
+    by_network: dict[str, tuple[Service, Port]] = {}
+    for proxy, entrance in proxies:
+        for name in exposure.networks(proxy):
+            by_network.setdefault(name, (proxy, entrance))
+        for name in sorted(exposure.mentioned(proxy) & fronts.keys()):
+            service, port = fronts[name]
+            if name not in found and _may_stand_behind(service, port) and exposure.shared_networks(proxy, service):
+                found[name] = port, service, proxy, entrance
+    for name, (service, port) in fronts.items():
+        if name not in found and _asks_for_proxy(service) and _may_stand_behind(service, port):
+            pair = next((by_network[network] for network in exposure.networks(service) if network in by_network), None)
+            if pair is not None:
+                found[name] = port, service, *pair
+    return tuple(found.values())
+
+
+def _may_stand_behind(service: Service, port: Port) -> bool:
+    """Whether a service is one that a web proxy serves: no proxy itself, and no port that has a rule of its own."""
+    if known_services.is_web_proxy(service) or not isinstance(port.target, str):
+        return False
+    return known_services.role(service, port.target, port.protocol) is None
+
+
+def _asks_for_proxy(service: Service) -> bool:
+    """Whether a service's labels or environment ask a proxy to serve it."""
+    return service.variable("VIRTUAL_HOST") is not None or any(
+        label.name.startswith(("traefik.http.", "caddy")) for label in service.labels
+    )
 
 
 @lru_cache(maxsize=2)
 def bypassing(project: Project) -> frozenset[int]:
     """Return the identities of the ports that `bypassed` returns."""
     return frozenset(id(port) for port, *_ in bypassed(project))
-
-
-def _fronted(proxy: Service, service: Service) -> bool:
-    """Whether a proxy serves a service: it waits for it or names it, or the service's labels or environment ask for it."""
-    if service.name in exposure.mentioned(proxy):
-        return True
-    if any(label.name.startswith(("traefik.http.", "caddy")) for label in service.labels):
-        return True
-    return service.variable("VIRTUAL_HOST") is not None
 
 
 def past_the_proxy(project: Project, context: ServiceContext) -> Iterator[Match]:

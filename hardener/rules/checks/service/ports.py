@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from hardener.finding import Match, Severity
@@ -171,19 +172,34 @@ def flat_network(project: Project, context: ServiceContext) -> Iterator[Match]:
     stores = [service for service in services if known_services.is_store(service)]
     if not stores:
         return
-    fronts = [(service, port) for service in services for port in exposure.published(service) if not known_services.is_store(service)]
+    users: dict[str, list[Service]] = {store.name: [] for store in stores}
+    for service in services:
+        for name in exposure.mentioned(service) & users.keys():
+            if name != service.name:
+                users[name].append(service)
+    fronts: dict[str, tuple[Service, Port]] = {}
+    for service in services:
+        if service.ports and not known_services.is_store(service) and (port := next(exposure.published(service), None)) is not None:
+            fronts[service.name] = service, port
     for store in stores:
-        users = [service for service in services if service is not store and store.name in exposure.mentioned(service)]
-        outsiders = {front.name: (front, port) for front, port in fronts if front not in users}
-        if not users or not outsiders:
+        theirs = users[store.name]
+        names = {service.name for service in theirs}
+        outsiders = list(islice((name for name in fronts if name not in names), FEW + 1))
+        if not theirs or not outsiders:
             continue
-        related = [(port.place, f"{name} is published, and reaches {store.name}") for name, (_, port) in outsiders.items()]
-        related += [(user.place, f"{user.name} needs it") for user in users]
+        related = [(fronts[name][1].place, f"{name} is published, and reaches {store.name}") for name in outsiders[:FEW]]
+        related += [(user.place, f"{user.name} needs it") for user in theirs[:FEW]]
         place = store.place
-        yield Match(
-            place.span, {"name": store.name, "fronts": ", ".join(outsiders), "users": ", ".join(user.name for user in users)},
-            tuple(related), file=place.file,
-        )  # fmt: skip
+        values = {"name": store.name, "fronts": _listed(outsiders), "users": _listed([user.name for user in theirs])}
+        yield Match(place.span, values, tuple(related), file=place.file)
+
+
+FEW: Final = 5
+"""How many services a message names."""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:FEW]) + (" …" if len(names) > FEW else "")
 
 
 def store_with_way_out(service: Service, context: ServiceContext) -> Iterator[Match]:
