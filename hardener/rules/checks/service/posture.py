@@ -175,17 +175,6 @@ def user_undone(service: Service, context: ServiceContext) -> Iterator[Match]:
     yield at(user, severity=severity, related=related, user=user.text, image=image)
 
 
-def health_check_undone(service: Service, context: ServiceContext) -> Iterator[Match]:
-    """HS613: the service switches off the health check of its image."""
-    check = service.healthcheck
-    if check is None or check.disabled is None or check.disabled.value is not True or image_has_healthcheck(service, context) is not True:
-        return
-    stage = context.stage_of(service)
-    instruction = None if stage is None else stage.effective.get("HEALTHCHECK")
-    related = () if stage is None or instruction is None else ((Place(stage.document.file, instruction.keyword), "the image's own check"),)
-    yield at(check.disabled, related=related)
-
-
 # What databases listen on, and what moves it.
 _LISTENING: Final[Mapping[str, tuple[frozenset[int], str]]] = {
     "postgres": (frozenset({5432}), "PGPORT"),
@@ -274,6 +263,5 @@ def _exposed(stage: "Stage") -> tuple[frozenset[int], str, tuple[tuple[Place, st
 CHECKS: Final[Mapping[str, Check]] = {
     "HS611": no_user,
     "HS612": user_undone,
-    "HS613": health_check_undone,
     "HS614": silent_port,
 }
