@@ -3,7 +3,7 @@
 from hardener.sources.compose import dotenv, scalars
 from hardener.sources.compose.mounts import Folder, absolute
 from hardener.sources.compose.tree import Items, Keys, Leaf, Node
-from hardener.sources.service import Problem, Project, Service, Setting, Variable
+from hardener.sources.service import Binding, Lookup, Problem, Project, Service, Setting, Variable
 from hardener.sources.unknown import UNKNOWN
 
 Cache = dict[tuple[str, bool], tuple[Variable, ...]]
@@ -15,14 +15,15 @@ def add(service: Service, keys: Keys, folder: Folder, cache: Cache) -> None:
         wanted = _wanted(entry.value)
         service.env_files = tuple([_path(leaf, entry.value, folder) for leaf, _, _ in wanted])
         found: dict[str, Variable] = {}
+        lookup = _lookup(service)
         for leaf, required, raw in wanted:
-            for variable in _read(service.project, leaf, folder, "env_file", cache, required=required, raw=raw):
+            for variable in _read(service.project, leaf, folder, "env_file", cache, lookup, required=required, raw=raw):
                 found[variable.name] = variable
         service.environment = _before(found, service.environment)
     if (entry := keys.entries.get("label_file")) is not None:
         found = {}
         for leaf in scalars.leaves(entry.value):
-            for variable in _read(service.project, leaf, folder, "label_file", cache, required=True, raw=False):
+            for variable in _read(service.project, leaf, folder, "label_file", cache, service.project.lookup, required=True, raw=False):
                 found[variable.name] = variable
         service.labels = _before(found, service.labels)
 
@@ -53,7 +54,18 @@ def _path(leaf: Leaf, key: Node, folder: Folder) -> Setting[str]:
     return Setting(value, leaf.place, key.place, leaf.text, leaf.history, leaf.view)
 
 
-def _read(project: Project, leaf: Leaf, folder: Folder, source: str, cache: Cache, *, required: bool, raw: bool) -> tuple[Variable, ...]:
+def _lookup(service: Service) -> Lookup:
+    """Return what variables mean in an env file: those of the project, then those that the service sets itself."""
+    own = {
+        variable.name: Binding(variable.value.text, variable.value.place) for variable in service.environment if variable.value is not None
+    }
+    outer = service.project.lookup
+    return lambda name: outer(name) or own.get(name)
+
+
+def _read(
+    project: Project, leaf: Leaf, folder: Folder, source: str, cache: Cache, lookup: Lookup, *, required: bool, raw: bool
+) -> tuple[Variable, ...]:
     if leaf.is_unknown or not leaf.text:
         return ()
     path = absolute(leaf.text, folder(leaf.place.file))
@@ -73,10 +85,15 @@ def _read(project: Project, leaf: Leaf, folder: Folder, source: str, cache: Cach
         cache[key] = ()
         return ()
     found = []
-    for name, at, text, place, unknown, view, history in dotenv.read(file, project.lookup, project.problems, raw=raw):
+    problems: list[Problem] = []
+    for name, at, text, place, unknown, view, history in dotenv.read(file, lookup, problems, raw=raw):
         value = None
         if text is not None:
             value = Setting(UNKNOWN if unknown else text, place, at, text, (*history, (leaf.place, "the file is named here")), view)
         found.append(Variable(name, at, value, source))
-    cache[key] = tuple(found)
-    return cache[key]
+    known = {(problem.code, problem.place) for problem in project.problems} if problems else ()
+    project.problems.extend(problem for problem in problems if (problem.code, problem.place) not in known)
+    variables = tuple(found)
+    if "$" not in file.text:  # or its values differ from service to service
+        cache[key] = variables
+    return variables

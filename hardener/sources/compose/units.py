@@ -40,7 +40,8 @@ def duration(text: str) -> float | None:
         return 0.0
     if _DURATION.fullmatch(text) is None:
         return None
-    seconds = sum(float(part[1]) * _SECONDS[part[2]] for part in _DURATION_PART.finditer(text))
+    # To the nanosecond, which is what Docker keeps.
+    seconds = round(sum(float(part[1]) * _SECONDS[part[2]] for part in _DURATION_PART.finditer(text)), 9)
     return -seconds if text[0] == "-" else seconds
 
 
