@@ -20,15 +20,16 @@ from hardener.sources.service import Project
 from hardener.text import SourceFile
 
 FOLDER: Final = Path(__file__).parent.parent / "fixtures" / "compose"
+REFUSED: Final = FOLDER.with_name("compose_refused")
 OWN: Final = ("expected.json", "options.json")
 RECORD: Final = os.environ.get("HARDEN_RECORD") == "1"  # read at once: the tests run in an empty environment
 NAMED: Final = os.environ.get("DOCKER_COMPOSE", "")
 PROJECT: Final = "/project"  # where the fixtures pretend to be
 
 
-def fixtures() -> list[Path]:
+def fixtures(folder: Path = FOLDER) -> list[Path]:
     """Return the folders of the projects."""
-    return sorted(path for path in FOLDER.iterdir() if path.is_dir() and (recording() or (path / "expected.json").exists()))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and (recording() or (path / "expected.json").exists()))
 
 
 def recording() -> bool:
@@ -70,6 +71,7 @@ def record(folder: Path, scratch: Path) -> None:
     # The package from PyPI exits with 0 whatever happens.
     expected: object = json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr.strip().splitlines()[-1]}
     text = json.dumps(expected, indent=2, ensure_ascii=False).replace(str(root.resolve()), PROJECT)
+    text = text.replace(str(scratch.resolve()), "")  # what lies beside the project's folder
     (folder / "expected.json").write_text(text + "\n", encoding="utf-8")
 
 
