@@ -110,6 +110,25 @@ def _literals(service: Service) -> list[tuple[Variable, str, bool]]:
     return found
 
 
+def known_password(project: Project, context: ServiceContext) -> Iterator[Match]:
+    """Report a published data store whose literal password stands in the file."""
+    for store in project.services:
+        if not store.ports or not known_services.is_store(store):
+            continue
+        for port in exposure.published(store):
+            role = known_services.role(store, port.target, port.protocol) if isinstance(port.target, str) else None
+            if role is None or role.kind != "store":
+                continue
+            found = next(((variable, text) for variable, text, is_secret in _literals(store) if is_secret), None)
+            if found is not None:
+                variable = found[0]
+                where = variable.key if variable.value is None else variable.value.place
+                place = store.place
+                values = {"store": store.name, "variable": variable.name}
+                yield Match(place.span, values, ((port.place, "published here"), (where, "its password")), file=place.file)
+            break
+
+
 _URL: Final = Pattern(r"://([^:/@\s]*):([^@/\s]+)@([\w.-]+)")
 
 
@@ -288,4 +307,5 @@ CHECKS: Final[Mapping[str, Check]] = {
     "HS454": stepping_stone,
     "HS455": reachable_docker_api,
     "HS456": past_the_proxy,
+    "HS457": known_password,
 }
