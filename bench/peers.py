@@ -1,5 +1,6 @@
 """The tools that are compared: how each is installed (an environment of its own), called and understood."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,10 +14,11 @@ class Tool(NamedTuple):
     """A linter under measurement."""
 
     name: str
-    requirement: str  # what pip installs
+    requirement: str  # what pip or npm installs
     command: Callable[[Path, Path, Sequence[Path]], list[str]]  # (bin folder, folder, files in it) -> command
     findings: Callable[[object], int | None]  # its parsed JSON -> number of findings; None when it is not a report
     rounds: int  # how often it is worth running: a slow tool is as certain after fewer
+    installer: str = "pip"
 
 
 def _rows(report: object) -> int | None:
@@ -25,6 +27,10 @@ def _rows(report: object) -> int | None:
 
 def _harden_findings(report: object) -> int | None:
     return _rows(report.get("findings")) if isinstance(report, dict) else None
+
+
+def _dclint_findings(report: object) -> int | None:
+    return sum(len(file["messages"]) for file in report) if isinstance(report, list) else None
 
 
 def _doctor_findings(report: object) -> int | None:
@@ -43,14 +49,16 @@ def _names(files: Sequence[Path]) -> list[str]:
     return [str(file) for file in files]
 
 
-TOOLS = (
-    Tool(
-        "harden",
-        f"{ROOT}",
-        lambda programs, _folder, files: [f"{programs}/harden", "lint", "--format", "json", *_names(files)],
-        _harden_findings,
-        15,
-    ),
+HARDEN = Tool(
+    "harden",
+    f"{ROOT}",
+    lambda programs, _folder, files: [f"{programs}/harden", "lint", "--format", "json", *_names(files)],
+    _harden_findings,
+    15,
+)
+
+DOCKERFILE_TOOLS = (
+    HARDEN,
     Tool(
         "harden + ShellCheck",
         f"{ROOT}[shell]",
@@ -84,16 +92,47 @@ TOOLS = (
     ),
 )
 
+COMPOSE_TOOLS = (
+    HARDEN,
+    Tool(
+        "compose-lint",
+        "compose-lint",
+        lambda programs, _folder, files: [f"{programs}/compose-lint", "check", "--format", "json", *_names(files)],
+        _harden_findings,  # a list under the same name
+        15,
+    ),
+    Tool(
+        "dclint",
+        "dclint@3.1.0",
+        lambda programs, _folder, files: [f"{programs}/dclint", "--formatter", "json", *_names(files)],
+        _dclint_findings,
+        3,
+        "npm",
+    ),
+)
+
+
+def obstacle(tool: Tool) -> str:
+    """Return why a tool cannot be installed on this machine; empty when nothing is known to be in the way."""
+    missing = [program for program in ("node", "npm") if tool.installer == "npm" and shutil.which(program) is None]
+    return f"{' and '.join(missing)} not found; it is a program for Node.js" if missing else ""
+
 
 def install(tool: Tool, environments: Path) -> Path:
     """Return the bin folder of the tool's own environment, made when it is not there; ours is always installed anew."""
     folder = environments / tool.name.replace(" ", "")
-    programs = folder / "bin"
+    programs = folder / ("node_modules/.bin" if tool.installer == "npm" else "bin")
     ours = tool.requirement.startswith(str(ROOT))
     done = folder / ".installed"
     if done.exists() and not ours:
         return programs
     print(f"bench: installing {tool.name}", file=sys.stderr)
+    if tool.installer == "npm":
+        folder.mkdir(exist_ok=True)
+        npm = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", tool.requirement]
+        subprocess.run(npm, check=True, stdout=subprocess.DEVNULL)
+        done.touch()
+        return programs
     if not programs.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [f"{programs}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -106,6 +145,8 @@ def install(tool: Tool, environments: Path) -> Path:
 
 def version(tool: Tool, programs: Path) -> str:
     """Return the version of the package that was installed."""
+    if tool.installer == "npm":
+        return subprocess.run([f"{programs}/{tool.name}", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     package = "hardener" if tool.requirement.startswith(str(ROOT)) else tool.requirement
     code = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([f"{programs}/python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
