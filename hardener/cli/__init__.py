@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "explain": "say why a rule exists, how to fix what it finds, with examples",
     "rules": "list the rules",
     "config": "show the configuration that applies to a file, and where it comes from",
+    "convert": "write a service as a compose file, a `docker run` line or the flags of `harden run`",
     "init": "write a configuration file, also from .hadolint.yaml",
 }
 

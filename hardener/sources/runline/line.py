@@ -433,6 +433,15 @@ def _host(text: str) -> None:
             raise Refused(f"has {address!r} for the address: not an IP address") from None
 
 
+def _add_host(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
+    setting = line._setting(value, key)
+    if isinstance(setting.value, str):
+        _host(value.text)
+        name, _, address = value.text.partition("=" if "=" in value.text else ":")
+        setting.value = f"{name}={address.strip('[]')}"
+    line._append(flag.field, setting)
+
+
 def _rule(text: str) -> None:
     if not _RULE.fullmatch(text):
         raise Refused("is not of the form 'c 1:3 rwm'")
@@ -611,7 +620,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     "size": _number(values.size),
     "swap": _number(_swap),
     "grace": _grace,
-    "host": _checked(_host),
+    "host": _add_host,
     "address": _checked(values.address),
     "mac": _checked(values.mac),
     "expose": _checked(values.expose),
