@@ -33,7 +33,7 @@ def scaling(folder: Path) -> Iterator[tuple[str, list[Workload]]]:
     """Yield families of workloads that grow tenfold: the cost of a linear tool grows so too."""
     shrink = 10 if QUICK else 1
     services = []
-    for count in (10, 100, 1_000 // shrink):
+    for count in (10 // shrink, 100 // shrink, 1_000 // shrink):
         body = ["services:\n"]
         for number in range(count):
             body.append(f"  web{number}:\n    image: registry.example.org/web:{number}.1\n    environment:\n      MODE: production\n")
