@@ -107,6 +107,8 @@ def _is_idle(service: Service, key: str) -> bool:
             return not service.security_opt or any(_hardens(option.text) for option in service.security_opt)
         case "ipc":
             return service.ipc is None or service.ipc.known in ("none", "private", "")
+        case "depends_on":
+            return any(name.startswith("depends_on.") for name in service.keys)  # the long form is refused
         case "network_mode":
             return service.network_mode is None or service.network_mode.known in ("bridge", "default")
     return False
@@ -271,8 +273,9 @@ def update_without_healthcheck(service: Service, context: ServiceContext) -> Ite
     relies = [
         setting for setting in (update.failure_action, update.order) if setting is not None and setting.known in ("rollback", "start-first")
     ]
-    reason = f"`{relies[0].text}`" if relies else "the update"
-    yield Match(update.key.span, {"what": reason, "name": service.name}, file=update.key.file)
+    what = f"`{relies[0].text}`" if relies else "the update"
+    severity = None if relies else Severity.LOW
+    yield Match(update.key.span, {"what": what, "name": service.name}, severity=severity, file=update.key.file)
 
 
 def update_failure_ignored(service: Service, context: ServiceContext) -> Iterator[Match]:
