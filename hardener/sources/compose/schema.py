@@ -63,6 +63,17 @@ def shape(text: str) -> _Shape:
     return found
 
 
+_REQUIRED: Final[dict[str, tuple[str, ...]]] = {}
+
+
+def required(level: str) -> tuple[str, ...]:
+    """Return the keys that must be there at a level."""
+    found = _REQUIRED.get(level)
+    if found is None:
+        found = _REQUIRED[level] = tuple([field for field, kind in LEVELS[level].items() if kind[0] == "!"])
+    return found
+
+
 def _alternatives(text: str) -> list[str]:
     """Split at the `|` outside of brackets."""
     parts, depth, start = [], 0, 0
@@ -125,8 +136,8 @@ class _Checker:
                 self.value(shape(kind), entry.value, entry.key, field, f"{path}.{field}" if path else field)
             elif field[:2] != "x-":
                 self.unknown(name, field, entry, path)
-        for field, kind in known.items():
-            if kind[0] == "!" and field not in entries:
+        for field in required(name):
+            if field not in entries:
                 where = path or "the file"
                 # A list item has no key of its own; a long one is shown by its first key.
                 place = key if key is not keys.place else next(iter(entries.values())).key if entries else key

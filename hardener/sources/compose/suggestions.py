@@ -5,18 +5,17 @@ from hardener.sources.compose.spec import LEVELS, NICKNAMES
 
 
 def suggestion(level: str, key: str) -> tuple[str, bool]:
-    """Return `did you mean 'x'?` ("" when nothing is near), and whether that is so near that it is a slip of the pen."""
+    """Return `did you mean 'x'?` ("" when nothing is near), and whether it is the same word, spelt differently."""
     known = tuple(LEVELS[level])
     written = key.replace("-", "_").replace(" ", "_").lower()
     if level == "service" and (nickname := NICKNAMES.get(key) or NICKNAMES.get(written)) is not None:
         return f"did you mean {nickname!r}?", True
     if written in known or _snake(key) in known:
         return f"did you mean {(written if written in known else _snake(key))!r}?", True
-    close = suggest(key, known)
-    if not close:
-        return "", False
-    meant = close.split("'")[1]
-    return close, _distance(key, meant) <= (2 if len(meant) > 5 else 1)
+    for other in (f"{written}s", written.removesuffix("s")):
+        if other in known:
+            return f"did you mean {other!r}?", True
+    return suggest(key, known), False
 
 
 def home(level: str, key: str) -> str:
@@ -48,18 +47,3 @@ def _homes(key: str) -> dict[str, str]:
 def _snake(key: str) -> str:
     """Return `readOnly` as `read_only`."""
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in key).lstrip("_")
-
-
-def _distance(one: str, other: str) -> int:
-    """Return how many characters must be changed, added, dropped or swapped with their neighbour."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, char in enumerate(one, 1):
-        row = [i]
-        for j, wanted in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (char != wanted))
-            if i > 1 and j > 1 and char == other[j - 2] and one[i - 2] == wanted:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]
