@@ -517,14 +517,6 @@ def unencrypted_overlay(project: Project, context: ServiceContext) -> Iterator[M
             yield Match(network.place.span, {"network": network.name}, file=network.place.file)
 
 
-def attachable_overlay(project: Project, context: ServiceContext) -> Iterator[Match]:
-    """Report networks that any container of any node may join."""
-    for network in _overlays(project):
-        attachable = network.settings.get("attachable")
-        if attachable is not None and attachable.known == "true":
-            yield at(attachable, network=network.name)
-
-
 def secret_from_file(project: Project, context: ServiceContext) -> Iterator[Match]:
     """Report secrets that a deployment takes from files."""
     if not project.is_stack:
@@ -564,6 +556,5 @@ CHECKS: Final[Mapping[str, Check]] = {
     "HS936": image_of_one_node,
     "HS937": labels_on_container,
     "HS941": unencrypted_overlay,
-    "HS942": attachable_overlay,
-    "HS943": secret_from_file,
+    "HS942": secret_from_file,
 }
