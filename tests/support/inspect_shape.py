@@ -102,10 +102,11 @@ def shape_of(service: Service) -> dict[str, Any]:
     if service.memory is not None and service.memory.value:
         put("MemorySwap", service.memory_swap.value if service.memory_swap is not None else 2 * service.memory.value)
     for name, field in (
-        ("CapAdd", "cap_add"), ("CapDrop", "cap_drop"), ("Dns", "dns"), ("ExtraHosts", "extra_hosts"), ("GroupAdd", "group_add"),
+        ("CapAdd", "cap_add"), ("CapDrop", "cap_drop"), ("Dns", "dns"), ("GroupAdd", "group_add"),
         ("VolumesFrom", "volumes_from"), ("DeviceCgroupRules", "device_cgroup_rules"), ("Links", "links"),
     ):  # fmt: skip
         put(name, texts(field))
+    put("ExtraHosts", [host.replace("=", ":", 1) for host in texts("extra_hosts")])
     options = [option for option in texts("security_opt") if option != "systempaths=unconfined"]
     if known("privileged") or known("pid") == "host" or known("ipc") == "host":
         options.append("label=disable")

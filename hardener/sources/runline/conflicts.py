@@ -57,6 +57,7 @@ def problems(service: Service, tool: str) -> Iterator[Problem]:
     """Yield what is wrong with how the flags of a line go together."""
     yield from _refused(service, tool)
     yield from _misplaced(service, tool)
+    yield from _on_one_path(service, tool)
 
 
 def _refused(service: Service, tool: str) -> Iterator[Problem]:
@@ -130,3 +131,21 @@ def _misplaced(service: Service, tool: str) -> Iterator[Problem]:
             message = f"{name} stands behind the image {image.text} and is handed to the program in it: {tool} does not see it"
             yield Problem("run-flag-after-image", words[at].place, message, (), {"flag": name, "image": image.text})
         at += 2 if takes else 1
+
+
+def _on_one_path(service: Service, tool: str) -> Iterator[Problem]:
+    """Yield mounts on a path that another one takes. The same `-v` twice is one, and an anonymous volume gives way."""
+    taken: dict[str, Place] = {}
+    for mount in service.mounts:
+        if not isinstance(mount.target, str) or (mount.type == "volume" and mount.source is None):
+            continue
+        first = taken.setdefault(mount.target, mount.place)
+        if first is not mount.place and first.text != mount.place.text:
+            message = f"{tool} refuses a second mount on {mount.target}"
+            yield Problem(
+                "run-conflicting-flags",
+                mount.place,
+                message,
+                ((first, "the first one"),),
+                {"first": first.text, "second": mount.place.text},
+            )

@@ -13,7 +13,7 @@ from hardener.sources.runline import conflicts, values
 from hardener.sources.runline.flags import Flag, table
 from hardener.sources.runline.pieces import Argument, Piece, is_folder
 from hardener.sources.runline.values import Refused
-from hardener.sources.service import Attachment, Healthcheck, Logging, Problem, Project, Service, Setting, Variable, Words
+from hardener.sources.service import Attachment, Healthcheck, Logging, Mount, Problem, Project, Service, Setting, Variable, Words
 from hardener.sources.unknown import UNKNOWN, UnknownType
 from hardener.text import Pattern, Place, Span
 
@@ -276,10 +276,15 @@ class _Line:
 
     def _volume(self, value: Piece, key: Place, spelled: str, *, is_host: bool) -> None:
         try:
-            self._append("mounts", values.volume(value, self.project.folder, self.tool, is_host=is_host))
+            self._bind(values.volume(value, self.project.folder, self.tool, is_host=is_host))
         except Refused as reason:
             self._refused(spelled, value, str(reason))
         self.service.keys["volume"] = key
+
+    def _bind(self, mount: Mount) -> None:
+        """Add a mount, unless the same was asked for before: docker keeps a set of them."""
+        if all(other.place.text != mount.place.text for other in self.service.mounts):
+            self._append("mounts", mount)
 
     # The image and what follows it
 
@@ -558,7 +563,7 @@ def _port(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
 
 
 def _volume(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
-    line._append("mounts", values.volume(value, line.project.folder, line.tool))
+    line._bind(values.volume(value, line.project.folder, line.tool))
 
 
 def _mount(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
@@ -566,7 +571,9 @@ def _mount(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
 
 
 def _tmpfs(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
-    line._append("mounts", values.tmpfs(value))
+    mount = values.tmpfs(value)
+    others = [other for other in line.service.mounts if other.type != "tmpfs" or other.target != mount.target or UNKNOWN is mount.target]
+    line.service.mounts = (*others, mount)
 
 
 def _device(line: _Line, flag: Flag, value: Piece, key: Place) -> None:

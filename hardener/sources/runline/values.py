@@ -187,11 +187,8 @@ def port(piece: Piece) -> Port:
     protocol = protocol.lower() or "tcp"
     if protocol not in ("tcp", "udp", "sctp"):
         raise Refused(f"has an unknown protocol {protocol!r}")
-    # `$PORT:80` may hold an address as well.
-    unsure = not host and HOLE in published
-    return Port(
-        _known(target), _known(published) if published else None, UNKNOWN if unsure else _known(host) if host else None, protocol, "", place
-    )
+    # What stands before the first of two colons is a port in every script, though a variable there could hold an address as well.
+    return Port(_known(target), _known(published) if published else None, _known(host) if host else None, protocol, "ingress", place)
 
 
 def expose(text: str) -> None:

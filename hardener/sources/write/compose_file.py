@@ -5,7 +5,7 @@ from typing import Final
 
 from hardener.sources.service import Mount, Resource, Service, Setting, Variable
 from hardener.sources.unknown import UNKNOWN
-from hardener.sources.write.run_line import duration, mount_options, mount_source, number, port_text, shown, size
+from hardener.sources.write.run_line import duration, mount_options, mount_source, mount_written, number, port_text, shown, size
 from hardener.sources.write.texts import Loss, Text, literal, of, of_variable, quoted, written
 from hardener.text import Pattern, Place
 
@@ -259,6 +259,9 @@ class _Writer:
 
     def _mount(self, mount: Mount) -> object | None:
         service = self.service
+        whole = mount_written(mount, service)
+        if whole is not None:
+            return whole
         source = (
             None
             if mount.source is None

@@ -333,6 +333,10 @@ class _Writer:
 
     def _mount(self, mount: Mount) -> None:
         service = self.service
+        whole = mount_written(mount, service)
+        if whole is not None:
+            self._add("--tmpfs" if mount.type == "tmpfs" else "-v", whole)
+            return
         source = (
             None
             if mount.source is None
@@ -518,6 +522,15 @@ def mount_source(mount: Mount, service: Service) -> str:
     """Return the source of a mount as it is best written: a folder of the project relative to it."""
     source = str(mount.source)
     return shown(source, service) if mount.type == "bind" else source
+
+
+def mount_written(mount: Mount, service: Service) -> Text | None:
+    """Return a mount in short form as it is written, where a variable hides which part of it is which."""
+    if UNKNOWN not in (mount.source, mount.target, mount.read_only) or mount.place not in (mount.source_place, mount.target_place):
+        return None
+    text = written(mount.place, service)
+    raw = mount.place.text
+    return None if text is None or "=" in raw or ": " in raw or (mount.type == "tmpfs" and ":" in raw) else text
 
 
 def shown(path: str, service: Service) -> str:
