@@ -103,8 +103,7 @@ def _listing(examples: tuple[Example, ...]) -> str:
 
 
 def _custom_rules(bold: str) -> str:
-    from hardener.rules import facts as vocabulary
-    from hardener.rules import match
+    from hardener.rules import match, vocabulary
     from hardener.rules.load import KINDS
 
     parts = [

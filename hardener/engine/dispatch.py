@@ -4,79 +4,18 @@ Rules are sorted once into tables by kind of subject, by instruction and by prog
 not the number of rules times the number of lines.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
-from hardener.finding import Match, Rule
-from hardener.record import NamedTuple
-from hardener.rules import facts
+from hardener.engine.ready import Crash, Judged, Ready, apply
+from hardener.finding import Rule
 from hardener.rules.checks import Check, checks
 from hardener.rules.context import Context
-from hardener.rules.facts import Getter, PairSubject, SpanGetter, Subject
+from hardener.rules.facts import PairSubject
 from hardener.rules.load import RuleSource
-from hardener.rules.match import Predicate, compile_match, fact, place
+from hardener.rules.vocabulary import Subject
 from hardener.sources.commands import WITH_COMMAND, invocations
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import images
-from hardener.sources.unknown import UNKNOWN
-from hardener.text import Place, SourceFile
-
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_.-]*)\}")
-
-
-class Judged(NamedTuple):
-    """One match of one rule, its message filled in."""
-
-    rule: Rule
-    match: Match
-    message: str
-
-
-class Crash(NamedTuple):
-    """A rule that raised: a bug of ours, reported and survived."""
-
-    rule: Rule
-    subject: str
-    error: str
-
-
-class Ready:
-    """A rule with its `match:` compiled and its check found."""
-
-    __slots__ = ("check", "getters", "parts", "predicate", "rule", "span")
-
-    def __init__(self, source: RuleSource, check: Check | None) -> None:
-        rule = source.rule
-        self.rule = rule
-        self.predicate: Predicate | None = None if source.match is None else compile_match(rule.on, source.match)
-        self.check = check
-        self.span: SpanGetter = (place(rule.on, source.at) if source.at else None) or facts.kind(rule.on).span
-        # "a {x} b" -> ["a ", "x", " b"]: names at the odd places.
-        self.parts = _PLACEHOLDER.split(rule.message)
-        self.getters: dict[str, Getter] = {}
-        for name in self.parts[1::2]:
-            getter = fact(rule.on, name)
-            if getter is not None:
-                self.getters[name] = getter
-
-    def message(self, subject: Subject, values: Mapping[str, str]) -> str:
-        """Return the message with its placeholders filled from the match's values, else from facts."""
-        parts = self.parts
-        if len(parts) == 1:
-            return parts[0]
-        return "".join(part if index % 2 == 0 else self._fill(part, subject, values) for index, part in enumerate(parts))
-
-    def _fill(self, name: str, subject: Subject, values: Mapping[str, str]) -> str:
-        value = values.get(name)
-        if value is not None:
-            return value
-        getter = self.getters.get(name)
-        found = None if getter is None else getter(subject)
-        if found is None or found is UNKNOWN:
-            return "?"
-        if isinstance(found, tuple):
-            return " ".join(str(item) for item in found if item is not UNKNOWN)
-        return str(found)
 
 
 class _Table:
@@ -191,19 +130,3 @@ class Dispatch:
 
 def _apply(ready: Ready, subject: Subject, context: Context, out: list[Judged | Crash]) -> None:
     apply(ready, subject, context, context.document.file, out)
-
-
-def apply(ready: Ready, subject: Subject, context: object, file: SourceFile, out: list[Judged | Crash]) -> None:
-    """Try a rule on a subject; `file` is what spans refer to that name no file themselves."""
-    try:
-        if ready.predicate is not None and ready.predicate(subject) is not True:
-            return
-        if ready.check is None:
-            found = ready.span(subject) or facts.kind(ready.rule.on).span(subject) or file.line_span(1)
-            match = Match(found.span, file=found.file) if isinstance(found, Place) else Match(found)
-            out.append(Judged(ready.rule, match, ready.message(subject, match.values)))
-        else:
-            for match in ready.check(subject, context):  # one by one: what comes before a crash is kept
-                out.append(Judged(ready.rule, match, ready.message(subject, match.values)))  # noqa: PERF401
-    except Exception as error:  # a crashing rule must never hide the findings of the others, nor pass as clean
-        out.append(Crash(ready.rule, repr(subject)[:200], f"{type(error).__name__}: {error}"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hardener.engine.dispatch import Crash, Judged, Ready, apply
+from hardener.engine.ready import Crash, Judged, Ready, apply
 from hardener.finding import Rule
 from hardener.rules.checks import Check, service_checks
 from hardener.rules.context import ServiceContext

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hardener.sources import dockerfile
 from hardener.text import SourceFile
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def built(build: "Build", read: "Files") -> "Dockerfile | None":
         file = None if path is None else read(path)
     if not isinstance(file, SourceFile):
         return None
+    from hardener.sources import dockerfile  # late: most services are not built here
+
     document = dockerfile.parse(file, args)
     if build.target is None:
         return document
@@ -59,6 +60,8 @@ def built(build: "Build", read: "Files") -> "Dockerfile | None":
 
 def _up_to(document: "Dockerfile", target: str, args: dict[str, str]) -> "Dockerfile | None":
     """Return the Dockerfile without what stands behind its stage `target` (a name, or a number from 0); None when there is none such."""
+    from hardener.sources import dockerfile
+
     wanted = target.lower()
     indexes = document.stages_by_name.get(wanted, ())
     if indexes:

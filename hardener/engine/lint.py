@@ -13,25 +13,26 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from hardener.engine import ignores, parallel, shellcheck, targets
+from hardener.engine import ignores, parallel, targets
 from hardener.engine.baseline import fingerprints
 from hardener.engine.config import Config
 from hardener.engine.configs import Configs
-from hardener.engine.dispatch import Crash, Dispatch, Judged
+from hardener.engine.ready import Crash, Judged
 from hardener.engine.selection import Selector
 from hardener.engine.targets import Target
 from hardener.finding import FileError, Finding, Location, Match, Rule, Severity, Suppressed, locate
 from hardener.record import NamedTuple
-from hardener.rules.context import Context, Settings, no_neighbour
+from hardener.rules.context import Settings
 from hardener.rules.load import RuleSource, custom
-from hardener.sources import dockerfile
-from hardener.sources.dockerfile import Dockerfile
 from hardener.text import Place, SourceFile, Span
 
 if TYPE_CHECKING:
+    from hardener.engine import shellcheck
+    from hardener.engine.dispatch import Dispatch
     from hardener.engine.dispatch_services import ServiceDispatch
     from hardener.engine.services import ServiceJudge
     from hardener.sources import compose
+    from hardener.sources.dockerfile import Dockerfile
 
 WORTH_A_FORK: Final = 24
 """Files from which on a second process pays: starting one costs about as much as ten files."""
@@ -74,7 +75,7 @@ class Outcome(NamedTuple):
 class _Plan:
     """The rules that run under one configuration."""
 
-    __slots__ = ("_chosen", "_services", "dispatch", "selector", "settings", "severities")
+    __slots__ = ("_chosen", "_dispatch", "_services", "selector", "settings", "severities")
 
     def __init__(self, config: Config, builtin: Sequence[RuleSource]) -> None:
         sources = list(builtin)
@@ -90,9 +91,18 @@ class _Plan:
                 self.severities[source.rule.id] = severity
                 chosen.append(source)
         self._chosen = chosen
+        self._dispatch: Dispatch | None = None
         self._services: ServiceDispatch | None = None
-        self.dispatch = Dispatch(chosen)
         self.settings = Settings(tuple(config.trusted_registries), dict(config.required_labels), config.strict_labels)
+
+    @property
+    def dispatch(self) -> "Dispatch":
+        """The rules on Dockerfiles."""
+        if self._dispatch is None:
+            from hardener.engine.dispatch import Dispatch  # late, as below: many runs see compose files only
+
+            self._dispatch = Dispatch(self._chosen)
+        return self._dispatch
 
     @property
     def services(self) -> "ServiceDispatch":
@@ -162,8 +172,10 @@ class Linter:
         self.judge_document(opened.document, opened, outcome, is_stdin=target.is_stdin)
         outcome.notices.extend(opened.notices(opened.plan.dispatch.rules))
 
-    def judge_document(self, document: Dockerfile, opened: "Opened", outcome: Outcome, *, is_stdin: bool = False) -> None:
+    def judge_document(self, document: "Dockerfile", opened: "Opened", outcome: Outcome, *, is_stdin: bool = False) -> None:
         """Judge a Dockerfile that was parsed; `opened` is the file that findings are reported in."""
+        from hardener.rules.context import Context, no_neighbour
+
         plan = opened.plan
         outcome.files[opened.path] = opened.absolute
         for rule in plan.dispatch.rules:
@@ -179,6 +191,8 @@ class Linter:
 
     def open(self, target: Target, file: SourceFile) -> "OpenedDockerfile":
         """Parse a Dockerfile, and find out what applies to it."""
+        from hardener.sources import dockerfile
+
         config = self.config(target.file)
         document = dockerfile.parse(file, config.build_args)
         comments = None
@@ -280,7 +294,7 @@ class OpenedDockerfile(Opened):
     __slots__ = ("document",)
 
     def __init__(
-        self, document: Dockerfile, absolute: str, config: Config, plan: _Plan, comments: ignores.Ignores | None, options: Options
+        self, document: "Dockerfile", absolute: str, config: Config, plan: _Plan, comments: ignores.Ignores | None, options: Options
     ) -> None:
         super().__init__(document.file, absolute, config, plan, comments, options)
         self.document = document
@@ -302,22 +316,10 @@ def _order(result: Judged) -> tuple[int, int, str]:
 def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource], options: Options) -> Outcome:
     """Judge files, over several processes where that pays; findings come back sorted by path and position."""
     linter = Linter(configs, builtin, options, files)
-    base = next((source for source in builtin if source.rule.on == shellcheck.KIND), None)
-    if options.shellcheck is None or base is None:
+    if options.shellcheck is None:
         whole = _lint(linter, files, options.jobs)
     else:
-        opened = [
-            linter.open(target, file)
-            for target in files
-            if target.kind == "dockerfile" and isinstance(file := linter.read(target), SourceFile)
-        ]
-        run = shellcheck.Run(options.shellcheck, [list(shellcheck.scripts(found.document)) for found in opened])
-        try:
-            whole = _lint(linter, files, options.jobs)
-            for found, comments in zip(opened, run.comments(), strict=True):
-                _add_shell_findings(found, base, comments, whole)
-        finally:
-            run.close()
+        whole = _lint_with_shellcheck(linter, files, builtin, options.shellcheck)
     _tidy(whole)
     if options.fingerprints:
         _add_fingerprints(whole)
@@ -333,7 +335,30 @@ def _lint(linter: Linter, files: Sequence[Target], jobs: int) -> Outcome:
     return whole
 
 
-def _add_shell_findings(opened: OpenedDockerfile, base: RuleSource, comments: Iterable[shellcheck.Comment], outcome: Outcome) -> None:
+def _lint_with_shellcheck(linter: Linter, files: Sequence[Target], builtin: Sequence[RuleSource], program: str) -> Outcome:
+    """Judge files while ShellCheck judges the scripts in them."""
+    from hardener.engine import shellcheck
+
+    jobs = linter.options.jobs
+    base = next((source for source in builtin if source.rule.on == shellcheck.KIND), None)
+    if base is None:
+        return _lint(linter, files, jobs)
+    opened = [
+        linter.open(target, file) for target in files if target.kind == "dockerfile" and isinstance(file := linter.read(target), SourceFile)
+    ]
+    run = shellcheck.Run(program, [list(shellcheck.scripts(found.document)) for found in opened])
+    try:
+        whole = _lint(linter, files, jobs)
+        for found, comments in zip(opened, run.comments(), strict=True):
+            _add_shell_findings(found, base, comments, whole)
+    finally:
+        run.close()
+    return whole
+
+
+def _add_shell_findings(opened: OpenedDockerfile, base: RuleSource, comments: "Iterable[shellcheck.Comment]", outcome: Outcome) -> None:
+    from hardener.engine import shellcheck
+
     for comment in sorted(comments, key=lambda item: (item.span, item.code)):
         rule = shellcheck.rule_for(base, comment)
         severity = opened.config.severity(rule, opened.plan.selector)

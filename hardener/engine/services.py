@@ -8,9 +8,9 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from hardener.engine import ignores, targets
-from hardener.engine.dispatch import Crash, Judged
 from hardener.engine.images import built, stage_of
 from hardener.engine.lint import Linter, Opened, Outcome, crash_error
+from hardener.engine.ready import Crash, Judged
 from hardener.engine.targets import UNDECIDED, Target
 from hardener.finding import FileError, Match
 from hardener.rules.context import ServiceContext

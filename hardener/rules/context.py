@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hardener.record import NamedTuple
-from hardener.sources.dockerfile import Dockerfile
 
 if TYPE_CHECKING:
+    from hardener.sources.dockerfile import Dockerfile
     from hardener.sources.service import Project, Service
     from hardener.sources.stages import Stage
 
@@ -27,7 +27,7 @@ def no_neighbour(name: str) -> str | None:
 class Context(NamedTuple):
     """Handed to every check."""
 
-    document: Dockerfile
+    document: "Dockerfile"
     settings: Settings = Settings()
     neighbour: Callable[[str], str | None] = no_neighbour
     """`neighbour(".dockerignore")` is the text of a file by its path relative to the document's folder, or None."""

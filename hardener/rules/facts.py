@@ -1,23 +1,19 @@
-"""What `match:` can ask about: dotted names and how each is read from a subject.
+"""What `match:` can ask about Dockerfiles: dotted names and how each is read from a subject.
 
-A fact is a text, a truth value, a number, a tuple of texts, None when absent, or UNKNOWN when the file does not decide it. This table
-is the whole vocabulary of `match:`; a rule that names anything else is refused when it is loaded.
+This table is the whole vocabulary of `match:`; a rule that names anything else is refused when it is loaded.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
-from hardener.record import NamedTuple
+from hardener.rules.vocabulary import Atom, FactValue, Getter, Kind, SpanGetter, Subject
 from hardener.sources.commands import Invocation
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import Known
 from hardener.sources.instructions import Instruction, Pair, Problem
 from hardener.sources.stages import ImageReference, Stage, expand
 from hardener.sources.unknown import UNKNOWN, UnknownType
-from hardener.text import Place, Span
-
-Atom = str | UnknownType
-FactValue = str | bool | int | tuple[Atom, ...] | None | UnknownType
+from hardener.text import Span
 
 
 class PairSubject:
@@ -37,22 +33,6 @@ class PairSubject:
             return None
         value = expand(word, self.instruction)
         return value.text if isinstance(value, Known) else UNKNOWN
-
-
-Subject = Any
-"""Dockerfile, Stage, ImageReference, Instruction, PairSubject, Invocation or Problem; for services see service_facts.py. Every getter
-checks that it is given its own."""
-
-Getter = Callable[[Subject], FactValue]
-SpanGetter = Callable[[Subject], Span | Place | None]
-
-
-class Kind(NamedTuple):
-    """One kind of subject: its facts, the places `at:` may name, and where a finding stands by default."""
-
-    facts: Mapping[str, Getter]
-    places: Mapping[str, SpanGetter]
-    span: SpanGetter
 
 
 def line_span(instruction: Instruction) -> Span:
@@ -205,15 +185,6 @@ DOCKERFILE_KINDS: Final[Mapping[str, Kind]] = {
         lambda subject: _problem(subject).span,
     ),
 }
-
-
-def kind(name: str) -> Kind:
-    """Return a kind of subject. Raises `KeyError` for a name that is none; `load.KINDS` lists them."""
-    if name.startswith("service"):
-        from hardener.rules.service_facts import KINDS  # late: a run over Dockerfiles needs none of it
-
-        return KINDS[name]
-    return DOCKERFILE_KINDS[name]
 
 
 def flag_fact(name: str) -> Getter:

@@ -18,8 +18,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from hardener.rules import facts as vocabulary
-from hardener.rules.facts import Atom, FactValue, Getter, SpanGetter, Subject, flag_fact, flag_place, option_fact, option_place
+from hardener.rules import vocabulary
+from hardener.rules.vocabulary import Atom, FactValue, Getter, SpanGetter, Subject
 from hardener.sources.unknown import UNKNOWN
 
 Truth = bool | None
@@ -48,8 +48,12 @@ def fact(kind: str, name: str) -> Getter | None:
     if name in facts:
         return facts[name]
     if name.startswith("flag.") and "instruction.name" in facts:
+        from hardener.rules.facts import flag_fact
+
         return flag_fact(name[5:])
     if name.startswith("option.") and "command.name" in facts:
+        from hardener.rules.facts import option_fact
+
         return option_fact(name[7:])
     return None
 
@@ -60,8 +64,12 @@ def place(kind: str, name: str) -> SpanGetter | None:
     if name in places:
         return places[name]
     if name.startswith("flag.") and "instruction" in places:
+        from hardener.rules.facts import flag_place
+
         return flag_place(name[5:])
     if name.startswith("option.") and "command" in places:
+        from hardener.rules.facts import option_place
+
         return option_place(name[7:])
     return None
 

@@ -7,7 +7,7 @@ its service), `service.project` (services that run together) and `service.proble
 from collections.abc import Callable
 from typing import Final
 
-from hardener.rules.facts import Atom, FactValue, Getter, Kind, SpanGetter, Subject
+from hardener.rules.vocabulary import Atom, FactValue, Getter, Kind, SpanGetter, Subject
 from hardener.sources.service import Mount, Port, Problem, Project, Service, Setting, Variable
 from hardener.text import Place
 

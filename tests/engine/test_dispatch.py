@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hardener.engine.dispatch import Crash, Dispatch, Judged
+from hardener.engine.dispatch import Dispatch
+from hardener.engine.ready import Crash, Judged
 from hardener.finding import Confidence, Match, Rule, Severity
 from hardener.rules.context import Context
 from hardener.rules.load import RuleSource

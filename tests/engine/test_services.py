@@ -185,7 +185,7 @@ def test_a_broken_compose_file_hides_nothing_else(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": "services:\n  web: [\n", "Dockerfile": "FROM debian\n"})
     outcome = judge(tmp_path)
     assert places(outcome, "HD101") == ["Dockerfile:1:6"]
-    assert [finding.location.path for finding in outcome.findings if finding.rule.name == "invalid-yaml"] == ["compose.yaml"]
+    assert [finding.location.path for finding in outcome.findings if finding.rule.name == "invalid-compose-yaml"] == ["compose.yaml"]
     assert outcome.errors == []
 
 

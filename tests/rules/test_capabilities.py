@@ -6,8 +6,8 @@ import pytest
 from rule_examples import cases
 from test_service_examples import FOLDER, read, wrapped
 
-from hardener.engine.dispatch import Judged
 from hardener.engine.dispatch_services import ServiceDispatch
+from hardener.engine.ready import Judged
 from hardener.rules.capabilities import CAPABILITIES, DOCKER_DEFAULT, PODMAN_DEFAULT, canonical, granted
 from hardener.rules.checks.service.capabilities import split_option
 from hardener.rules.context import ServiceContext

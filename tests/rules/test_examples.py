@@ -9,7 +9,8 @@ import re
 import pytest
 from rule_examples import cases, marked, settings_of
 
-from hardener.engine.dispatch import Crash, Dispatch, Judged
+from hardener.engine.dispatch import Dispatch
+from hardener.engine.ready import Crash, Judged
 from hardener.rules.context import Context
 from hardener.rules.load import Example, RuleSource
 from hardener.sources.dockerfile import parse

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardener import data_folder
-from hardener.engine.dispatch import Crash, Dispatch
+from hardener.engine.dispatch import Dispatch
+from hardener.engine.ready import Crash
 from hardener.rules.context import Context, Settings
 from hardener.rules.load import parse_rule, read, rule_files
 from hardener.sources.dockerfile import parse

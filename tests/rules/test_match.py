@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardener.rules.facts import DOCKERFILE_KINDS, FactValue
+from hardener.rules.facts import DOCKERFILE_KINDS
 from hardener.rules.match import MatchError, Truth, compile_match
+from hardener.rules.vocabulary import FactValue
 from hardener.sources.dockerfile import parse
 from hardener.sources.instructions import Problem
 from hardener.sources.stages import Stage

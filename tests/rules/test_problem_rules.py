@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hardener import data_folder
-from hardener.engine.dispatch import Dispatch, Judged
+from hardener.engine.dispatch import Dispatch
+from hardener.engine.ready import Judged
 from hardener.rules.context import Context
 from hardener.rules.load import RuleSource, read, rule_files
 from hardener.sources import dockerfile, problems

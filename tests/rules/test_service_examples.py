@@ -11,9 +11,9 @@ import textwrap
 import pytest
 from rule_examples import cases, marked, settings_of
 
-from hardener.engine.dispatch import Crash, Judged
 from hardener.engine.dispatch_services import ServiceDispatch
 from hardener.engine.images import stage_of
+from hardener.engine.ready import Crash, Judged
 from hardener.rules.context import ServiceContext
 from hardener.rules.load import Example, RuleSource
 from hardener.sources import compose, runline
