@@ -38,7 +38,11 @@ def configure(parser: "ArgumentParser") -> None:
     add("--severity", action="append", default=[], metavar="RULE=LEVEL", help="change how severe a rule is")
     add("--trusted-registry", action="append", default=[], metavar="HOST", help="images may come from here only; * is a wildcard")
     inputs.configure_rules(rules)
-    add("--policy", metavar="NAME|FILE", help="hold every file to a policy (default, strict, or a file): it tightens, whatever else is set")
+    add(
+        "--policy",
+        metavar="NAME|FILE",
+        help="hold every file to a policy (default, strict, cis-docker-1.6, or a file): it tightens, whatever else is set",
+    )
     ignoring = parser.add_argument_group("what is accepted")
     add = ignoring.add_argument
     add("--baseline", metavar="FILE", help="hide the findings that this file lists")

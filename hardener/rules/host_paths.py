@@ -166,7 +166,7 @@ _ROWS: Final = (
     _Row("/sys/bus /sys/class /sys/devices /sys/block /sys/dev", LOW, None, "settings of the host's hardware"),
     _Row("/dev", HIGH, HIGH, "the host's terminals, and its disks once the container is privileged", "the host's terminals", tree=False),
     _Row("/dev/pts /dev/console", HIGH, HIGH, "the terminals of who is logged in", "the terminals of who is logged in"),
-    _Row("/dev/shm /dev/hugepages", MEDIUM, LOW, "the shared memory of every program", "the shared memory of every program"),  # noqa: S108  (judged, not used)
+    _Row("/dev/shm /dev/hugepages", MEDIUM, LOW, "the shared memory of every program", "the shared memory of every program"),  # noqa: S108
     _Row("/dev/disk /dev/mapper", MEDIUM, MEDIUM, "raw disks, once the container is privileged", "raw disks, once it is privileged"),
     # -- programs
     _Row("/bin /sbin /lib /lib64 /usr/local/bin /usr/local/sbin /usr/libexec", CRITICAL, None, "programs and libraries that root runs"),
@@ -193,7 +193,7 @@ _ROWS: Final = (
     _Row("/var/backups", MEDIUM, HIGH, "backups of the host's accounts", "backups of the host's password hashes"),
     _Row("/run/docker", HIGH, None, "where Docker looks for plugins"),
     _Row("/run/secrets", MEDIUM, MEDIUM, "secrets of the host", "secrets of the host", tree=False),
-    _Row("/tmp", LOW, None, "the temporary files and sockets of every program of the host", tree=False),  # noqa: S108  (judged, not used)
+    _Row("/tmp", LOW, None, "the temporary files and sockets of every program of the host", tree=False),  # noqa: S108
 )
 
 _HARMLESS: Final = frozenset(

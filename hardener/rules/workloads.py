@@ -26,7 +26,7 @@ class Workload(NamedTuple):
     owned: bool = False
 
 
-_TEMPORARY: Final = "/tmp"  # noqa: S108  (in the container)
+_TEMPORARY: Final = "/tmp"  # noqa: S108
 _STEP: Final = frozenset({"SETGID", "SETUID"})
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hardener.cli import split_line
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINES = [
@@ -30,6 +32,7 @@ def usage(command: str) -> str:
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_of_the_readme_exists(line: str) -> None:
     _, command, *arguments = shlex.split(line)
+    arguments = split_line(arguments)[0]  # what follows `--` is another program's
     options = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
     assert {option for option in options if not re.search(rf"{option}\b", usage(command))} == set()
 

@@ -113,7 +113,7 @@ def _is_hidden(service: Service, mount: Mount) -> bool:
 
 _SESSIONS: Final = (
     ("SSH_AUTH_SOCK", MEDIUM, "the user's SSH agent, which signs with every key it holds"),
-    ("/tmp/.X11-unix", LOW, "the user's screen: what is typed, and windows of its own"),  # noqa: S108  (judged, not used)
+    ("/tmp/.X11-unix", LOW, "the user's screen: what is typed, and windows of its own"),  # noqa: S108
     ("/run/host-services/ssh-auth.sock", MEDIUM, "the user's SSH agent, which signs with every key it holds"),
     (".gnupg/S.gpg-agent", MEDIUM, "the user's GPG agent, which signs with every key it holds"),
     ("WAYLAND_DISPLAY", LOW, "the user's desktop"),

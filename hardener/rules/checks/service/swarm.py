@@ -48,13 +48,13 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "pid": "each task has a namespace of its own",
     "privileged": "the service runs without privileges; cap_add and sysctls are in force",
     "security_opt": "each node's defaults are in force",
-    "shm_size": "/dev/shm has 64 MB; a volume of type tmpfs at /dev/shm may be larger",  # noqa: S108  (words for the user)
+    "shm_size": "/dev/shm has 64 MB; a volume of type tmpfs at /dev/shm may be larger",  # noqa: S108
     "userns_mode": "each node's default decides",
 }
 """What happens in place of a dropped key. `build` and `expose` are missing: beside an image, and on an overlay, they are only notes."""
 
 _LOOPBACK: Final = ("127.", "localhost", "::1", "[::1]")
-_EVERYWHERE: Final = ("", "0.0.0.0", "::", "[::]")  # noqa: S104  (what a file says)
+_EVERYWHERE: Final = ("", "0.0.0.0", "::", "[::]")  # noqa: S104
 
 # Paths that are on every Linux node, or on every node that runs an engine.
 _ON_EVERY_NODE: Final = ("/var/run/", "/run/", "/proc/", "/sys/", "/dev/", "/var/lib/docker/", "/var/log/", "/lib/modules/", "/boot/")
