@@ -292,7 +292,7 @@ class _Line:
         service = self.service
         rest = self.words[self.at :]
         if not rest:
-            if not service.open_ended:
+            if not service.open_ended and "help" not in service.keys:
                 self._problem("run-no-image", self.place, f"{self.tool} {self.verb} names no image", command=f"{self.tool} {self.verb}")
             return
         image, *command = rest
@@ -524,7 +524,7 @@ def _test(line: _Line, flag: Flag, value: Piece, key: Place) -> None:
     if line.tool == "podman" and value.text == "none":
         health.disabled = Setting(True, value.place, key, value.text)
     elif value.text:
-        health.test = Words((setting,), value.place, key, setting, shell=True)  # noqa: S604  (a fact about the test, no call of a shell)
+        health.test = Words((setting,), value.place, key, setting, shell=True)  # noqa: S604  # nosec B604
 
 
 def _health(line: _Line, flag: Flag, value: Piece, key: Place) -> None:

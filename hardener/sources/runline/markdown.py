@@ -20,8 +20,8 @@ _PROMPT: Final = Pattern(r"\s*(?:\([\w.-]+\)\s*)?(?:\[?[\w.-]+@[^\s$#]*(?: [^\s$
 _ROOT_PROMPT: Final = Pattern(r"\s*(?:\[?[\w.-]+@[^\s$#]*(?: [^\s$#]*\])?\s?)?#\s+(?=(?:sudo\s+)?(?:docker|podman|nerdctl)\s)")
 _CONTINUED: Final = Pattern(r"\s*>\s+")
 _PLACEHOLDER: Final = Pattern(
-    r"<[A-Za-z][\w .:/|-]*>|\[[A-Za-z][\w .|=-]*\]|\{\{[^}\n]*\}\}"
-    r"|(?<![^\s/:])(?:YOUR_|MY_)?IMAGE(?:_NAME|_ID|_TAG)?\b|(?<!\S)(?:\.\.\.|…)(?!\S)"
+    r"<[A-Za-z/.~][\w .:/|~-]*>|\[[A-Za-z][\w .|=-]*\]|\{\{[^}\n]*\}\}|%%\w+%%?|\{[A-Za-z][\w -]*\}"
+    r"|(?<![^\s/:])(?:YOUR_|MY_)?IMAGE(?:_NAME|_ID|_TAG)?\b|\.\.\.|…"
 )
 
 
@@ -39,6 +39,15 @@ def read_file(file: SourceFile, project: Project) -> None:
         view = _commands(lines, console=language in _CONSOLES)
         holes = [(found.start(), found.end(), HOLE) for found in _PLACEHOLDER.finditer(view.text)]
         read_text(replace(view, holes, ends) if holes else view, ends, project)
+    _forgive(project)
+
+
+def _forgive(project: Project) -> None:
+    """Take a line without image that is all on one line for what it is in prose: the flags that the text is about."""
+    for service in project.services:
+        if service.image is None and not service.open_ended and "\n" not in service.whole.text:
+            service.open_ended = True
+            project.problems = [problem for problem in project.problems if problem.place != service.place or problem.code != "run-no-image"]
 
 
 def _blocks(file: SourceFile) -> Iterator[tuple[list[tuple[str, int]], str]]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _HOME: Final = ("$HOME", "${HOME}")
 _FOLDER: Final = ("$PWD", "${PWD}", "$(pwd)", "`pwd`", "$(PWD)", "$(CURDIR)", "${CURDIR}", "$(shell pwd)")
+_NOTHING: Final = Pattern(r"`#[^`]*`|\$\(\)")
+"""A comment within a continued line: a command that prints nothing, and so no word."""
 _SEVERAL: Final = Pattern(r"\$(?:@|\{@[^}]*\}|\{\w+\[@\][^}]*\})")
 
 
@@ -97,7 +99,7 @@ class Argument(Piece):
 
 def arguments(words: "Sequence[Word]", ends: Ends) -> list[Argument]:
     """Return the words of a command with its unknown pieces as holes."""
-    return [_argument(word, ends) for word in words]
+    return [_argument(word, ends) for word in words if not _NOTHING.fullmatch(word.raw)]
 
 
 def _argument(word: Word, ends: Ends) -> Argument:
@@ -112,13 +114,17 @@ def _argument(word: Word, ends: Ends) -> Argument:
 def _with_holes(word: QuotedWord, ends: Ends) -> View:
     builder = ViewBuilder()
     view = word.view
+    before = ""
     for text, at in word.parts:
         if isinstance(text, Expansion):
             origin = view.offset(at)
             ends.by_start[origin] = view.span(at, at + len(text)).end
-            builder.add("~" if text in _HOME and at == word.parts[0][1] else HOLE, origin)
+            starts = before in ("", "=", ",")
+            builder.add("~" if text in _HOME and starts else HOLE, origin)
+            before = HOLE
         else:
             append(builder, view, at, text)
+            before = text[-1:] or before
     return builder.build()
 
 

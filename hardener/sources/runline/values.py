@@ -352,7 +352,8 @@ def mount(piece: Piece, folder: str, tool: str) -> Mount:
     where = UNKNOWN if target is None else _target(target)
     found: str | UnknownType | None = None if source is None else source.value
     if isinstance(found, str) and kind == "bind":
-        if tool == "docker" and found[:1] not in ("/", ".") and found[1:2] != ":":
+        is_home = source is not None and found[:1] == "~" and source.view.offset(0) in source.ends.by_start  # `src=$HOME/x`
+        if tool == "docker" and found[:1] not in ("/", ".") and found[1:2] != ":" and not is_home:
             raise Refused(f"has {found!r} for a source: a bind mount takes a path that starts with / or ./")
         found = absolute(found, folder)
     if unsure:
