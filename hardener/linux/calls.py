@@ -1,0 +1,224 @@
+"""Processes, namespaces and privileges as typed functions; files and mounts are in mounting.py.
+
+Source: the man pages of section 2 and the kernel's `uapi` headers. Every function raises an
+`OSError` that names the call and its object.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.linux.binding import address, attempt, attempt_holding, check, memory, number, text, words
+from hardener.linux.consts import (
+    AT_EMPTY_PATH,
+    CAPABILITIES,
+    CAPABILITY_VERSION,
+    CLONE_INTO_CGROUP,
+    CLONE_NEWTIME,
+    CLONE_PIDFD,
+    KEYCTL_JOIN_SESSION_KEYRING,
+    PR_CAP_AMBIENT,
+    PR_CAP_AMBIENT_CLEAR_ALL,
+    PR_CAP_AMBIENT_RAISE,
+    PR_CAPBSET_DROP,
+    PR_CAPBSET_READ,
+    RLIMITS,
+    SECCOMP_SET_MODE_FILTER,
+    SIGCHLD,
+    SYSCALLS,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+ENOSYS: Final = 38
+EPERM: Final = 1
+EINVAL: Final = 22
+
+
+def _nr(name: str) -> int:
+    try:
+        return SYSCALLS[name]
+    except KeyError:
+        raise OSError(ENOSYS, f"{name}: hardener does not know the system calls of {posix.uname().machine}") from None
+
+
+# --- processes --------------------------------------------------------------------------------------------------------------
+
+
+def clone(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
+    """Fork into new namespaces; return (pid, pidfd) in the parent and (0, -1) in the child.
+
+    Prefers clone3(2), which alone knows CLONE_INTO_CGROUP and the time namespace, to clone(2), which older kernels and some filters leave.
+    The calling process must have no other threads.
+    """
+    slot = memory(4)
+    into = 0 if cgroup_fd is None else CLONE_INTO_CGROUP
+    request = words(flags | CLONE_PIDFD | into, address(slot), 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0)
+    pid = attempt_holding(_nr("clone3"), request, len(request))
+    if pid == -ENOSYS and cgroup_fd is None and not flags & CLONE_NEWTIME:
+        pid = attempt_holding(_nr("clone"), flags | CLONE_PIDFD | SIGCHLD, 0, slot, 0, 0)
+    check(pid, f"clone(flags={flags:#x})")
+    return (pid, number(bytes(slot))) if pid else (0, -1)
+
+
+def unshare(flags: int) -> None:
+    """Move the calling process into new namespaces."""
+    check(attempt(_nr("unshare"), flags), f"unshare({flags:#x})")
+
+
+def setns(fd: int, kind: int = 0, *, name: str = "") -> None:
+    """Enter the namespace of a file descriptor; `kind` is its CLONE_NEW flag, 0 for any."""
+    check(attempt(_nr("setns"), fd, kind), f"setns({name or fd})")
+
+
+def pidfd_open(pid: int) -> int:
+    """Return a file descriptor that stands for a process."""
+    return check(attempt(_nr("pidfd_open"), pid, 0), f"pidfd_open({pid})")
+
+
+def pidfd_send_signal(pidfd: int, signal: int) -> None:
+    """Send a signal to exactly the process of a pidfd, never to one that took over its number."""
+    check(attempt(_nr("pidfd_send_signal"), pidfd, signal, 0, 0), f"pidfd_send_signal({signal})")
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """Return a duplicate of another process's file descriptor (close-on-exec)."""
+    return check(attempt(_nr("pidfd_getfd"), pidfd, fd, 0), f"pidfd_getfd({fd})")
+
+
+def execveat(fd: int, arguments: Sequence[str], environment: Sequence[str], *, name: str = "") -> None:
+    """Replace the process by the program of a file descriptor; returns only by raising."""
+    arrays = [[memory(text(word)) for word in words_] for words_ in (arguments, environment)]
+    pointers = [words(*map(address, array), 0) for array in arrays]
+    check(attempt(_nr("execveat"), fd, b"\0", pointers[0], pointers[1], AT_EMPTY_PATH), f"execveat({name or fd})")
+
+
+def memfd_create(name: str, flags: int) -> int:
+    """Return an anonymous file in memory."""
+    return check(attempt(_nr("memfd_create"), text(name), flags), f"memfd_create({name})")
+
+
+def close_range(first: int, last: int = 2**32 - 1) -> None:
+    """Close all file descriptors from `first` to `last`."""
+    result = attempt(_nr("close_range"), first, last, 0)
+    if result == -ENOSYS:  # before Linux 5.9
+        posix_close_range(first, min(last, 1 << 20))
+        return
+    check(result, f"close_range({first}, {last})")
+
+
+def posix_close_range(first: int, last: int) -> None:
+    """Close a range of file descriptors one by one, as /proc lists them."""
+    for name in posix.listdir("/proc/self/fd"):
+        if first <= int(name) <= last:
+            posix.closerange(int(name), int(name) + 1)
+
+
+def prlimit(pid: int, kind: str, soft: int, hard: int) -> None:
+    """Set a limit (`NOFILE`, …) of a process, 0 for the calling one."""
+    check(attempt(_nr("prlimit64"), pid, RLIMITS.index(kind), words(soft, hard), 0), f"prlimit(RLIMIT_{kind}, soft={soft}, hard={hard})")
+
+
+def socketpair(family: int, kind: int) -> tuple[int, int]:
+    """Return two connected sockets."""
+    pair = memory(8)
+    check(attempt(_nr("socketpair"), family, kind, 0, pair), "socketpair")
+    return number(bytes(pair)), number(bytes(pair), 4)
+
+
+def socket(family: int, kind: int) -> int:
+    """Return a socket."""
+    return check(attempt(_nr("socket"), family, kind, 0), f"socket({family}, {kind})")
+
+
+def ioctl(fd: int, request: int, argument: bytes | int, *, name: str) -> bytes | int:
+    """Make a device call; return the argument as the kernel left it, or the result where the argument is a number."""
+    if isinstance(argument, int):
+        return check(attempt(_nr("ioctl"), fd, request, argument), f"ioctl({name})")
+    block = memory(argument)
+    check(attempt(_nr("ioctl"), fd, request, block), f"ioctl({name})")
+    return bytes(block)
+
+
+# --- names of the machine ---------------------------------------------------------------------------------------------------
+
+
+def sethostname(name: str) -> None:
+    """Set the host name of the UTS namespace."""
+    value = name.encode()
+    check(attempt(_nr("sethostname"), value, len(value)), f"sethostname({name})")
+
+
+def setdomainname(name: str) -> None:
+    """Set the NIS domain name of the UTS namespace."""
+    value = name.encode()
+    check(attempt(_nr("setdomainname"), value, len(value)), f"setdomainname({name})")
+
+
+# --- privileges -------------------------------------------------------------------------------------------------------------
+
+
+def prctl(option: int, second: int = 0, third: int = 0, *, name: str = "") -> int:
+    """Read or change a property of the process."""
+    return check(attempt(_nr("prctl"), option, second, third, 0, 0), f"prctl({name or option})")
+
+
+def last_capability() -> int:
+    """Return the highest capability number that the kernel knows."""
+    last = 0
+    while attempt(_nr("prctl"), PR_CAPBSET_READ, last + 1) >= 0:
+        last += 1
+    return last
+
+
+def capability_name(number_: int) -> str:
+    """Return `CAP_…` for a number, also for one that is newer than our list."""
+    return f"CAP_{CAPABILITIES[number_]}" if number_ < len(CAPABILITIES) else f"CAP_{number_}"
+
+
+def drop_bounding(capability: int) -> None:
+    """Remove a capability from the bounding set."""
+    check(attempt(_nr("prctl"), PR_CAPBSET_DROP, capability), f"prctl(PR_CAPBSET_DROP, {capability_name(capability)})")
+
+
+def set_ambient(capabilities: Sequence[int]) -> None:
+    """Make these the ambient capabilities."""
+    check(attempt(_nr("prctl"), PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL), "prctl(PR_CAP_AMBIENT_CLEAR_ALL)")
+    for one in capabilities:
+        check(attempt(_nr("prctl"), PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, one), f"prctl(PR_CAP_AMBIENT_RAISE, {capability_name(one)})")
+
+
+def capget() -> tuple[int, int, int]:
+    """Return the effective, permitted and inheritable sets of the process as bit masks."""
+    data = memory(24)
+    check(attempt(_nr("capget"), memory(words(CAPABILITY_VERSION, 0, size=4)), data), "capget")
+    low = [number(bytes(data), 4 * index) for index in range(6)]
+    return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set the effective, permitted and inheritable sets of the process from bit masks."""
+    halves = [mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in (effective, permitted, inheritable)]
+    header = memory(words(CAPABILITY_VERSION, 0, size=4))
+    check(attempt(_nr("capset"), header, words(*halves, size=4)), f"capset({effective:#x}, {permitted:#x}, {inheritable:#x})")
+
+
+def seccomp_filter(program: bytes, flags: int = 0) -> None:
+    """Install a BPF program (8 bytes an instruction) as the filter of the system calls of this process and its children."""
+    if not program or len(program) % 8:
+        raise OSError(EINVAL, "seccomp: the filter is empty or cut short")
+    code = memory(program)
+    request = words(len(program) // 8) + words(address(code))
+    check(attempt(_nr("seccomp"), SECCOMP_SET_MODE_FILTER, flags, request), f"seccomp({len(program) // 8} instructions)")
+
+
+def join_session_keyring(name: str) -> bool:
+    """Give the process a session keyring of its own; False on a kernel that has no keyrings."""
+    result = attempt(_nr("keyctl"), KEYCTL_JOIN_SESSION_KEYRING, text(name))
+    if result == -ENOSYS:
+        return False
+    check(result, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)")
+    return True
