@@ -106,7 +106,7 @@ def split(text: str) -> Split:
 def _substitution(text: str, start: int) -> int:
     """Return where a substitution that starts there ends (exclusive), -1 when it does not."""
     end = text.find("`" if text[start] == "`" else ")", start + 1)
-    return end + 1
+    return -1 if end < 0 else end + 1
 
 
 def command(node: Node | None, key: Place) -> Words | None:
