@@ -84,6 +84,17 @@ def _aligned(file: SourceFile, scalar: Scalar) -> View | None:
     done = 0
     while done < len(text):
         char = text[done]
+        if scalar.style == '"' and source[at : at + 1] == "\\" and at < end:
+            following = source[at + 1 : at + 2]
+            if following in ("\r", "\n"):  # the line goes on
+                at = _blank(source, at + 1, end)
+                continue
+            if _ESCAPES.get(following) != char:
+                return None
+            builder.add(char, at + 1)
+            at += 2
+            done += 1
+            continue
         if char in " \n":
             # Folding writes one of these for any run of line ends and blanks.
             if at < end and source[at] == char == " ":
@@ -96,19 +107,11 @@ def _aligned(file: SourceFile, scalar: Scalar) -> View | None:
             continue
         if at < end and source[at] in " \r\n":
             at = _blank(source, at, end)
-        if at >= end:
+        if at >= end or source[at] != char:
             return None
-        step = 1
-        written = source[at]
-        if scalar.style == '"' and written == "\\":
-            step = 2
-            written = _ESCAPES.get(source[at + 1 : at + 2], "")
-        elif scalar.style == "'" and source.startswith("''", at):
-            step = 2
-        if written != char:
-            return None
-        builder.add(char, at + step - 1)
-        at += step
+        at += scalar.style == "'" and source.startswith("''", at)
+        builder.add(char, at)
+        at += 1
         done += 1
     return builder.build()
 

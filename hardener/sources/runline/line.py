@@ -185,7 +185,8 @@ class _Line:
         if flag is None and len(name) > 1:
             from difflib import get_close_matches
 
-            close = get_close_matches(name, list(self.names), n=1, cutoff=0.6)
+            known = [other for other, its in self.names.items() if other != name and not (its.only_run and self.verb == "create")]
+            close = get_close_matches(name, known, n=1, cutoff=0.6)
             flag = self.names[close[0]] if close else None
         command = f"{self.tool} {self.verb}"
         meant = "" if flag is None else f"--{flag.name}"

@@ -14,15 +14,18 @@ from hardener.text import Pattern, SourceFile, View, ViewBuilder
 
 _FENCE: Final = Pattern(r"([ \t>]*)(`{3,}|~{3,})[ \t]*\{?\.?([^\s`,{}:]*)[^`]*")
 _SHELLS: Final = frozenset({"sh", "bash", "shell", "zsh", "ksh", "ash", "dash", "shellscript"})
+_WINDOWS: Final = frozenset({"cmd", "bat", "batch", "dos", "powershell", "pwsh", "ps", "ps1"})
 _CONSOLES: Final = frozenset({"console", "shell-session", "shellsession", "terminal", "sh-session", "bash-session"})
 _STARTS: Final = Pattern(r"\s*(?:[$#%>]\s+)?(?:sudo\s+)?(?:docker|podman|nerdctl)\s")
-_PROMPT: Final = Pattern(r"\s*(?:\([\w.-]+\)\s*)?(?:\[?[\w.-]+@[^\s$#]*(?: [^\s$#]*\])?\s?)?[$%❯➜](?=\s)\s+")
+_PROMPT: Final = Pattern(r"\s*(?:\([\w.-]+\)\s*)?(?:\[?[\w.-]+@[^\s$#]*(?: [^\s$#]*\])?\s?)?[$%❯➜](?=\s)\s+|\s*(?:PS )?[A-Z]:\\[^>\n]*>\s*")
 _ROOT_PROMPT: Final = Pattern(r"\s*(?:\[?[\w.-]+@[^\s$#]*(?: [^\s$#]*\])?\s?)?#\s+(?=(?:sudo\s+)?(?:docker|podman|nerdctl)\s)")
 _CONTINUED: Final = Pattern(r"\s*>\s+")
 _PLACEHOLDER: Final = Pattern(
-    r"<[A-Za-z/.~][\w .:/|~-]*>|\[[A-Za-z][\w .|=-]*\]|\{\{[^}\n]*\}\}|%%\w+%%?|\{[A-Za-z][\w -]*\}"
+    r"<[A-Za-z/.~][\w .:/|~-]*>|\[[:@]?[A-Za-z][\w .|=-]*\]|\{\{[^}\n]*\}\}|%%\w+%%?|(?<!\$)\{[A-Za-z][\w -]*\}"
     r"|(?<![^\s/:])(?:YOUR_|MY_)?IMAGE(?:_NAME|_ID|_TAG)?\b|\.\.\.|…"
 )
+_WINDOWS_VALUE: Final = Pattern(r"%\w+%|\$(?:env:\w+|\{(?:PWD|pwd)\}|pwd\b)|(?<![\w.])[A-Za-z]:[\\/][^\s:\"']*")
+"""A variable or a path of Windows, which the shells here would read as something else."""
 
 
 def read_file(file: SourceFile, project: Project) -> None:
