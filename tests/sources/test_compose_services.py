@@ -320,27 +320,22 @@ def test_what_is_wrong_with_short_forms() -> None:
     assert [bool(ports.wrong(text)) for text in ("80", "1:2", "a:2", "70000", "80/x", "9-8", ":80", "1.2.3:1:2")] == [
         False, False, True, True, True, True, False, True,
     ]  # fmt: skip
-    assert [bool(mounts.wrong(text)) for text in ("/a", "a:/b", "a:/b:ro", "ab:", "ab:bc:cd:de", "")] == [False, False, False, True, True, True]
+    assert [bool(mounts.wrong(text)) for text in ("/a", "a:/b", "a:/b:ro", "ab:", "ab:bc:cd:de", "")] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_wrong_types_raise_nothing() -> None:
+    keys = ("build", "deploy", "healthcheck", "ports", "volumes", "tmpfs", "networks", "depends_on", "secrets", "environment", "ulimits")
+    more = ("devices", "gpus", "logging", "env_file", "models", "provider", "credential_spec", "post_start", "extra_hosts", "command")
     for value in ("x", "[x]", "{x: y}", "[[x]]", "[{x: y}]", "{x: [y]}", "{x: {y: z}}", "1", "", "[null]"):
-        keys = (
-            "build",
-            "deploy",
-            "healthcheck",
-            "ports",
-            "volumes",
-            "tmpfs",
-            "networks",
-            "depends_on",
-            "secrets",
-            "environment",
-            "ulimits",
-        )
-        more = ("devices", "gpus", "logging", "env_file", "models", "provider", "credential_spec", "post_start", "extra_hosts", "command")
         for key in (*keys, *more):
-            load(f"services:\n  web:\n    {key}: {value}\n")
-    for value in ("x", "[x]", "{x: y}", "{x: [y]}"):
-        for key in ("services", "networks", "volumes", "secrets", "configs", "models"):
-            load(f"services: {{web: {{image: x}}}}\n{key}2: 1\n" if key == "services" else f"services: {{}}\n{key}: {value}\n")
+            assert [one.name for one in load(f"services:\n  web:\n    {key}: {value}\n").services] == ["web"]
+        for key in ("networks", "volumes", "secrets", "configs", "models"):
+            assert load(f"services: {{}}\n{key}: {value}\n").services == ()
+        assert [one.name for one in load(f"services: {value}\n").services] == [*(["x"] if value == "{x: {y: z}}" else [])]
