@@ -139,7 +139,8 @@ class Fields:
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Fields) and self.dump() == other.dump()
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        raise TypeError(f"{type(self).__name__} can change, so it has no hash")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.dump()})"

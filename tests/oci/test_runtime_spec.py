@@ -98,6 +98,8 @@ def test_a_field_that_does_not_exist_cannot_be_set() -> None:
         runtime.Pids(limits=1)
     assert repr(runtime.Pids(limit=1)) == "Pids({'limit': 1})"
     assert runtime.Pids(limit=1) != runtime.Root(path="/")
+    with pytest.raises(TypeError, match="Pids can change"):
+        hash(runtime.Pids(limit=1))
 
 
 VALUES: dict[int, st.SearchStrategy[object]] = {
