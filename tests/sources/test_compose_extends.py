@@ -114,7 +114,6 @@ def test_include_has_its_own_folder_and_variables() -> None:
         ("[a.yaml]", {"a.yaml": "include: [b.yaml]", "b.yaml": "include: [a.yaml]"}, ["include-cycle b.yaml:1:11 a.yaml"]),
         ("[compose.yaml]", {}, ["include-cycle compose.yaml:1:11 compose.yaml"]),
         ("[a.yaml]", {"a.yaml": "services: ["}, ["invalid-yaml a.yaml:1:12 "]),
-        ("a.yaml", {}, []),  # no list: what the shape should be is judged elsewhere
     ],
 )
 def test_what_cannot_be_included(include: str, files: dict[str, str], expected: list[str]) -> None:
@@ -160,3 +159,18 @@ def test_profiles() -> None:
 )
 def test_name(text: str, env: str, name: str) -> None:
     assert project({"compose.yaml": text, ".env": env}).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("include: a.yaml\nservices: {web: {image: a}}", ["wrong-type compose.yaml:1:10 a.yaml"]),
+        ("include: [[a]]\nservices: {web: {image: a}}", ["wrong-type compose.yaml:1:11 [a]"]),
+        ("include: [{pth: a}]\nservices: {web: {image: a}}", ["unknown-key compose.yaml:1:12 pth", "missing-key compose.yaml:1:12 pth"]),
+        ("services: {web: {image: a, extends: {file: b}}}", ["missing-key compose.yaml:1:28 extends"]),
+        ("services: {web: {image: a, extends: [b]}}", ["wrong-type compose.yaml:1:28 extends"]),
+        ("services: {web: {image: a, extends: }}", ["wrong-type compose.yaml:1:28 extends"]),
+    ],
+)
+def test_wrong_shapes(text: str, expected: list[str]) -> None:
+    assert problems(project({"compose.yaml": text})) == expected

@@ -15,6 +15,7 @@ from hardener.text import SourceFile
 STRICTER = {
     "services.a.expose": {"list"},
     "services.a.restart": {"str"},
+    "include": {"maplist"},  # taken and ignored
     "services.a.gpus": {"maplist"},
     "services.a.deploy.mode": {"str"},
     "services.a.deploy.endpoint_mode": {"str"},

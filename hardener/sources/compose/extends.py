@@ -85,7 +85,10 @@ class _Resolver:
             reference, path = leaf(node.get("service")), leaf(node.get("file"))
         else:
             reference, path = leaf(node), None
-        if reference is None:  # the shape of the file is judged elsewhere
+        from hardener.sources.compose import schema
+
+        schema.check_part(self.loader.project, "str|@extends", entry, "extends", f"services.{name}.extends")
+        if reference is None:
             self.open_ended.add((scope.path, name))
             return own
         trail = (*trail, (scope.path, name, entry.key))
@@ -151,11 +154,11 @@ class _Resolver:
         if target in self.scopes:
             found = self.scopes[target]
             if found is None:
-                loader.unseen(path.place, target, "it cannot be read, or has no services", "extends")
+                loader.unseen(path.place, path.text, "it cannot be read, or has no services", "extends")
             return found
         self.scopes[target] = None
         folder = dirname(target)
-        drawn = loader.draw(target, path.place, folder, "extends")
+        drawn = loader.draw(path, target, folder, "extends")
         if drawn is None:
             return None
         file, documents = drawn
@@ -172,7 +175,7 @@ class _Resolver:
         services = None if root is None else root.get("services")
         if not isinstance(services, Keys):
             if documents:
-                loader.unseen(path.place, target, "there are no services in it", "extends")
+                loader.unseen(path.place, path.text, "there are no services in it", "extends")
             return None
         self.scopes[target] = found = _Scope(target, services, paths, frame)
         return found

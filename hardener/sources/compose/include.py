@@ -21,7 +21,10 @@ _REMOTE: Final = ("http://", "https://", "oci://", "git://", "ssh://", "git@", "
 
 def resolve(loader: Loader, root: Keys, paths: list[interpolate.Path], frame: Frame) -> Keys:
     """Return the model of one file with all that it includes."""
+    from hardener.sources.compose import schema
+
     entry = root.entries["include"]
+    schema.check_part(loader.project, "null|[null|str|@include]", entry, "include", "include")
     rest = Keys({name: value for name, value in root.entries.items() if name != "include"}, root.place)
     rest.history = root.history
     for item in entry.value.items if isinstance(entry.value, Items) else ():
@@ -44,7 +47,7 @@ def _imported(loader: Loader, item: Node, frame: Frame) -> Keys | None:
     if isinstance(item, Keys):
         named, folder_leaf, env = list(_leaves(item.get("path"))), leaf(item.get("project_directory")), item.get("env_file")
     else:
-        named, folder_leaf, env = list(_leaves(item)), None, None
+        named, folder_leaf, env = list(_leaves(item)) if isinstance(item, Leaf) else [], None, None
     folder = None if folder_leaf is None or folder_leaf.is_unknown else absolute(folder_leaf.text, frame.folder)
     files: list[tuple[SourceFile, Documents]] = []
     main = ""
@@ -57,7 +60,7 @@ def _imported(loader: Loader, item: Node, frame: Frame) -> Keys | None:
             continue
         target = absolute(path.text, frame.folder)
         folder = folder or dirname(target)
-        drawn = loader.draw(target, path.place, folder, "include")
+        drawn = loader.draw(path, target, folder, "include")
         if drawn is None:
             continue
         if index == 0:

@@ -127,18 +127,18 @@ class Loader:
         """Write down a part of the project that cannot be seen."""
         self.problem("unseen-file", place, f"{what} cannot be seen: {reason}", file=what, reason=reason, key=key)
 
-    def draw(self, path: str, place: Place, folder: str, key: str) -> tuple[SourceFile, Documents] | None:
-        """Return a file that another one names at `place`, parsed; None, and a problem, when it cannot be had.
+    def draw(self, named: Leaf, path: str, folder: str, key: str) -> tuple[SourceFile, Documents] | None:
+        """Return the file at an absolute path that another one names, parsed; None, and a problem, when it cannot be had.
 
         Each time a file is drawn in it gets an object of its own: its relative paths may start elsewhere.
         """
         if self._drawn >= MAX_FILES:
-            self.unseen(place, path, f"the project draws in more than {MAX_FILES} files", key)
+            self.unseen(named.place, named.text, f"the project draws in more than {MAX_FILES} files", key)
             return None
         self._drawn += 1
         found = self.read(path)
         if found is None or isinstance(found, str):
-            self.unseen(place, path, found or "there is no such file", key)
+            self.unseen(named.place, named.text, found or "there is no such file", key)
             return None
         file = SourceFile(found.path, found.text)
         self.drawn_in.append(file)

@@ -101,6 +101,11 @@ def check(project: Project, tree: Keys) -> None:
         project.problems.append(Problem("obsolete-version", version.key, "compose ignores `version`"))
 
 
+def check_part(project: Project, kind: str, entry: Entry, name: str, path: str) -> None:
+    """Check `extends` or `include`, which are gone from the merged tree, where they are resolved."""
+    _Checker(project).value(shape(kind), entry.value, entry.key, name, path)
+
+
 class _Checker:
     """One walk through a tree."""
 

@@ -19,7 +19,7 @@ _DEVICE_REQUESTS: Final = "[@device-request]"
 
 LEVELS: Final[dict[str, dict[str, str]]] = {
     "": {
-        "version": "str", "name": "str", "include": "any", "services": "<@service>", "networks": "{null|@network}",
+        "version": "str", "name": "str", "include": "null|[null|str|@include]", "services": "<@service>", "networks": "{null|@network}",
         "volumes": "<null|@volume>", "secrets": "<@secret>", "configs": "<@config>", "models": "{@model}",
     },
     "service": {
@@ -64,7 +64,8 @@ LEVELS: Final[dict[str, dict[str, str]]] = {
         "capabilities": _STRINGS, "count": "gpu-count", "device_ids": _STRINGS, "driver": "str", "options": _VARIABLES,
     },
     "env-file": {"format": "env-format", "path": "!str", "required": "bool"},
-    "extends": {"file": "str", "service": "!str"},
+    "extends": {"file": "null|str", "service": "!str"},
+    "include": {"path": "!str|[str]", "project_directory": "str", "env_file": _ONE_OR_MORE},
     "provider": {"options": "{str|number|bool|[str|number|bool]}", "type": "!str"},
     "logging": {"driver": "str", "options": "{str|number|null}"},
     "model-use": {"endpoint_var": "str", "model_var": "str"},
