@@ -234,7 +234,7 @@ _CAPABILITIES: Final = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO",
 def powers(service: Service) -> Iterator[Power]:
     """Yield what gives a service the host, sockets aside."""
     if service.privileged is not None and service.privileged.known is True and in_force(service, "privileged"):
-        yield Power("privileged", service.privileged.place)
+        yield Power("all privileges", service.privileged.place)
     for capability in service.cap_add:
         name = capability.known
         if name is not None and name.upper().removeprefix("CAP_") in _CAPABILITIES:

@@ -81,7 +81,7 @@ _OTHER_SERVER: Final = Pattern(r"(?:^|[-.])(?:fpm|cli|zts|alpine)")
 # Images whose program has a file capability with the effective bit: the kernel refuses to start it where the bounding set lacks one.
 _FILE_CAPABILITIES: Final = {"caddy": ("/usr/bin/caddy", frozenset({"NET_BIND_SERVICE"}))}
 
-_S6: Final = Pattern(r"(?:(?:lscr\.io|ghcr\.io)/)?linuxserver/[\w.-]+")
+_S6: Final = Pattern(r"(?:(?:lscr\.io|ghcr\.io)/)?linuxserver/(?!socket-proxy$)[\w.-]+")
 
 
 def workload(name: str, tag: str | None) -> Workload | None:

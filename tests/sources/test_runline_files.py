@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hardener.sources import runline
 from hardener.sources.service import Service
+from hardener.sources.unknown import UNKNOWN
 from hardener.text import SourceFile
 
 
@@ -298,6 +299,41 @@ def test_markdown_fragments_are_forgiven() -> None:
     assert service.image is None and service.open_ended
     project = runline.find(SourceFile("README.md", "```sh\ndocker run --read-only \\\n  --rm\n  nginx\n```\n"), "markdown", "/project")
     assert [problem.code for problem in project.problems] == ["run-no-image"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker run -p <port>:80 nginx:1.27.3", "docker run [OPTIONS] nginx:1.27.3", "docker run traefik[:version] --help",
+        "docker run ... nginx:1.27.3", "docker run nginx:{tag}",
+    ],
+)  # fmt: skip
+def test_markdown_templates_lack_nothing_for_certain(text: str) -> None:
+    (service,) = services("README.md", f"```sh\n{text}\n```\n")
+    assert service.open_ended
+
+
+def test_markdown_braces_of_a_variable_are_no_placeholder() -> None:
+    (service,) = services("README.md", '```sh\ndocker run -v "${DATA}:${DATA}:rw" nginx:1.27.3\n```\n')
+    assert not service.open_ended and service.mounts[0].source is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("", "docker run ^\n  --privileged ^\n  nginx:1.27.3"),
+        ("cmd", "docker run ^\r\n  --privileged ^ \r\n  -v %cd%:/src nginx:1.27.3"),
+        ("powershell", "docker run `\n  --privileged `\n  -v $env:USERPROFILE:/home -v C:\\data:/data nginx:1.27.3"),
+        ("console", "PS C:\\work> docker run --privileged nginx:1.27.3\nHello"),
+    ],
+)
+def test_markdown_for_windows(language: str, text: str) -> None:
+    file = SourceFile("README.md", f"```{language}\n{text}\n```\n")
+    project = runline.find(file, "markdown", "/project")
+    (service,) = project.services
+    assert project.problems == []
+    assert service.privileged is not None and service.privileged.place.text == "--privileged"
+    assert service.image is not None and service.image.place.text == "nginx:1.27.3"
 
 
 @pytest.mark.parametrize("path", ["a.sh", "Makefile", ".travis.yml", "a.service", "a.md"])

@@ -3,13 +3,13 @@
 Source: CommonMark 0.31, "Fenced code blocks" and "Indented code blocks".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hardener.sources.expansion import HOLE
 from hardener.sources.runline.pieces import Ends, replace
 from hardener.sources.runline.shells import read_text, worth
-from hardener.sources.service import Project
+from hardener.sources.service import Project, Service
 from hardener.text import Pattern, SourceFile, View, ViewBuilder
 
 _FENCE: Final = Pattern(r"([ \t>]*)(`{3,}|~{3,})[ \t]*\{?\.?([^\s`,{}:]*)[^`]*")
@@ -23,9 +23,9 @@ _CONTINUED: Final = Pattern(r"\s*>\s+")
 _PLACEHOLDER: Final = Pattern(
     r"<[A-Za-z/.~][\w .:/|~-]*>|\[[:@]?[A-Za-z][\w .|=-]*\]|\{\{[^}\n]*\}\}|%%\w+%%?|(?<!\$)\{[A-Za-z][\w -]*\}"
     r"|(?<![^\s/:])(?:YOUR_|MY_)?IMAGE(?:_NAME|_ID|_TAG)?\b|\.\.\.|…"
+    r"|%\w+%|\$env:\w+|(?<![\w.])[A-Za-z]:[\\/][^\s:\"']*"  # a variable or a path of Windows
 )
-_WINDOWS_VALUE: Final = Pattern(r"%\w+%|\$(?:env:\w+|\{(?:PWD|pwd)\}|pwd\b)|(?<![\w.])[A-Za-z]:[\\/][^\s:\"']*")
-"""A variable or a path of Windows, which the shells here would read as something else."""
+_CONTINUED_ON_WINDOWS: Final = Pattern(r".*\s[\^`][ \t]*")
 
 
 def read_file(file: SourceFile, project: Project) -> None:
@@ -35,14 +35,24 @@ def read_file(file: SourceFile, project: Project) -> None:
         text = "\n".join([line for line, _ in lines])
         if not worth(text):
             continue
-        if language not in _SHELLS and language not in _CONSOLES:
+        if language not in _SHELLS and language not in _CONSOLES and language not in _WINDOWS:
             first = next((line for line, _ in lines if line.strip()), "")
             if language or not _STARTS.match(first):
                 continue
-        view = _commands(lines, console=language in _CONSOLES)
+        view = _commands(lines, console=language in _CONSOLES, windows=language in _WINDOWS or not language)
         holes = [(found.start(), found.end(), HOLE) for found in _PLACEHOLDER.finditer(view.text)]
+        count = len(project.services)
         read_text(replace(view, holes, ends) if holes else view, ends, project)
+        if holes:
+            _leave_open(project.services[count:])
     _forgive(project)
+
+
+def _leave_open(services: Sequence[Service]) -> None:
+    """Take lines with placeholders for what they are: templates, of which nobody can say what they lack."""
+    for service in services:
+        if _PLACEHOLDER.search(service.whole.text):
+            service.open_ended = True
 
 
 def _forgive(project: Project) -> None:
@@ -92,7 +102,7 @@ def _blocks(file: SourceFile) -> Iterator[tuple[list[tuple[str, int]], str]]:
         yield lines, language if fence else ""
 
 
-def _commands(lines: list[tuple[str, int]], *, console: bool) -> View:
+def _commands(lines: list[tuple[str, int]], *, console: bool, windows: bool) -> View:
     """Return what is typed: all of a script; of a session, what stands behind the prompts."""
     builder = ViewBuilder()
     session = console or any(_PROMPT.match(line) for line, _ in lines)
@@ -107,6 +117,8 @@ def _commands(lines: list[tuple[str, int]], *, console: bool) -> View:
                 continue  # what a command has printed
             if prompt is not None:
                 shown, start = line[prompt.end() :], start + prompt.end()
+        if (windows or console) and _CONTINUED_ON_WINDOWS.fullmatch(shown):
+            shown = shown.rstrip()[:-1] + "\\"  # as a shell here would continue it
         builder.add(shown + "\n", start)
         continued = shown.endswith("\\")
     return builder.build()

@@ -62,7 +62,7 @@ def way_to_store(project: Project, context: ServiceContext) -> Iterator[Match]:
             "front": front.name,
             "store": store.name,
             "variable": variable.name,
-            "network": network,
+            "network": f"the network {network}",
             "account": "as its administrator" if is_root else "with its password",
         }
         place = front.place
@@ -149,9 +149,11 @@ def published_socket(project: Project, context: ServiceContext) -> Iterator[Matc
         if found is None or found[0].path == "/":
             continue
         source, held = found
+        written = (source.origin or source.place).text
+        path = written if written.startswith("/") and ":" not in written else source.path
         place = front.place
         yield Match(
-            place.span, {"front": front.name, "socket": held.name, "path": source.path, "gives": held.gives},
+            place.span, {"front": front.name, "socket": held.name, "path": path, "gives": held.gives},
             ((port.place, "published here"), (source.place, "the socket")), file=place.file,
         )  # fmt: skip
 
@@ -166,6 +168,9 @@ def published_power(project: Project, context: ServiceContext) -> Iterator[Match
                 place.span, {"front": front.name, "powers": ", ".join(power.what for power in powers)},
                 ((port.place, "published here"), *[(power.place, power.what) for power in powers]), file=place.file,
             )  # fmt: skip
+
+
+_KINDS: Final = {"bind": "path", "volume": "volume"}
 
 
 def stepping_stone(project: Project, context: ServiceContext) -> Iterator[Match]:
@@ -193,12 +198,13 @@ def stepping_stone(project: Project, context: ServiceContext) -> Iterator[Match]
             continue  # that is HS452 or HS453
         for mount in front.mounts:
             reader = readers.get((mount.type, mount.source))
-            if reader is None or mount.read_only is not False or mount.type not in ("bind", "volume"):
+            if reader is None or mount.read_only is not False or mount.type not in _KINDS:
                 continue
             other, service, what, where = reader
             place = mount.source_place
+            volume = f"the {_KINDS[mount.type]} {place.text}"
             yield Match(
-                place.span, {"front": front.name, "volume": str(mount.source), "service": service.name, "power": what},
+                place.span, {"front": front.name, "volume": volume, "service": service.name, "power": what},
                 ((port.place, f"{front.name} is published here"), (other.place, f"{service.name} mounts it"), (where, what)),
                 file=place.file,
             )  # fmt: skip

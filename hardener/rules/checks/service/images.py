@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
-from hardener.finding import Match
+from hardener.finding import Match, Severity
 from hardener.oci.reference import Reference, split
 from hardener.oci.reference import error as reference_error
 from hardener.rules.checks import Check
@@ -21,6 +21,8 @@ from hardener.text import Pattern, Place, Span
 _NEVER_PULLED: Final = frozenset({"never", "build"})
 _VERSION: Final = Pattern(r"v?\d+(?:\.\d+)*")
 _PULLED_AGAIN: Final = ("always", "daily", "weekly", "every_")
+_BUILD: Final = Pattern(r"\b(?:docker|podman|nerdctl)\s+(?:(?:buildx|image|builder)\s+)?build\b(?:\\\r?\n|[^\n;|&`])*")
+_TAG: Final = Pattern(r"\s(?:-t|--tag)[\s=]\s*[\"']?([\w./:-]+)")
 
 
 def image_of(service: Service) -> Reference | UnknownType | None:
@@ -39,8 +41,12 @@ def builds(service: Service) -> bool:
 
 @lru_cache(maxsize=4)
 def _built(project: Project) -> frozenset[str]:
-    """Return the images that services of a project build."""
+    """Return the images that services of a project build, or that a file with run lines builds (`docker build -t app .`)."""
     found: set[str] = set()
+    if project.kind == "commands":
+        text = project.file.text
+        for command in _BUILD.finditer(text) if "build" in text else ():
+            found.update([tag[1] for tag in _TAG.finditer(command[0])])
     for service in project.services:
         if service.build is not None and service.origin != "stack":
             names = (*service.build.tags, *(() if service.image is None else (service.image,)))
@@ -74,6 +80,12 @@ def _match(setting: Setting[str], part: str = "", /, **values: str) -> Match:
     return Match(place.span, {"image": setting.text, **values}, setting.history, file=place.file)
 
 
+def _unpinned(setting: Setting[str], part: str = "", /, **values: str) -> Match:
+    """Return the match of an image that may change. The examples of a document deploy nothing, so there it weighs less."""
+    match = _match(setting, part, **values)
+    return match._replace(severity=Severity.LOW) if setting.place.file.path.endswith((".md", ".markdown")) else match
+
+
 # --- tags and digests ---------------------------------------------------------------------------------------------------------
 
 
@@ -81,14 +93,14 @@ def untagged(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS601: neither tag nor digest."""
     found = _pulled(service, context)
     if found is not None and found[0].tag is None and found[0].digest is None:
-        yield _match(found[1])
+        yield _unpinned(found[1])
 
 
 def latest(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS602: the tag `latest`."""
     found = _pulled(service, context)
     if found is not None and found[0].tag == "latest" and found[0].digest is None:
-        yield _match(found[1], "latest")
+        yield _unpinned(found[1], "latest")
 
 
 def moving_tag(service: Service, context: ServiceContext) -> Iterator[Match]:
@@ -96,14 +108,14 @@ def moving_tag(service: Service, context: ServiceContext) -> Iterator[Match]:
     found = _pulled(service, context)
     if found is not None and found[0].tag and found[0].digest is None and moves(found[0]):
         tag = found[0].tag
-        yield _match(found[1], tag, tag=tag, what="follows a channel" if follows_channel(tag) else "names a flavour and no version")
+        yield _unpinned(found[1], tag, tag=tag, what="follows a channel" if follows_channel(tag) else "names a flavour and no version")
 
 
 def without_digest(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS604: a proper tag and no digest; what has no proper tag is the business of other rules."""
     found = _pulled(service, context)
     if found is not None and found[0].digest is None and found[0].tag not in (None, "latest") and not moves(found[0]):
-        yield _match(found[1])
+        yield _unpinned(found[1])
 
 
 def pulled_again(service: Service, context: ServiceContext) -> Iterator[Match]:
