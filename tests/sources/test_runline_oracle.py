@@ -15,6 +15,11 @@ from typing import Any
 import pytest
 from inspect_shape import recorded, shape_of
 
+from hardener.engine.dispatch import Judged
+from hardener.engine.dispatch_services import ServiceDispatch
+from hardener.finding import Severity
+from hardener.rules.context import ServiceContext
+from hardener.rules.load import builtin
 from hardener.sources import runline
 from hardener.text import SourceFile
 
@@ -71,10 +76,26 @@ def test_a_line_means_what_the_daemon_stored(case: dict[str, Any]) -> None:
     assert shape_of(service) == case["stored"]
 
 
+@pytest.fixture(scope="module")
+def rules() -> ServiceDispatch:
+    """Return the rules on what an engine refuses."""
+    return ServiceDispatch([source for source in builtin(None) if "correctness" in source.rule.tags])
+
+
+def _refusals(rules: ServiceDispatch, line: str) -> list[str]:
+    project = runline.find(SourceFile("line.sh", line), "shell", "/project")
+    found = [judged for judged in rules.judge(ServiceContext(project)) if isinstance(judged, Judged)]
+    return [judged.rule.id for judged in found if judged.rule.severity >= Severity.MEDIUM]
+
+
 @pytest.mark.parametrize("case", [case for case in STORED if "refused" in case], ids=_id)
-def test_a_line_that_docker_refuses_is_a_problem(case: dict[str, Any]) -> None:
-    project = runline.find(SourceFile("line.sh", case["line"]), "shell", "/project")
-    assert project.problems, case["refused"]
+def test_a_line_that_docker_refuses_is_a_finding(case: dict[str, Any], rules: ServiceDispatch) -> None:
+    assert _refusals(rules, case["line"]), case["refused"]
+
+
+@pytest.mark.parametrize("case", [case for case in STORED if "stored" in case], ids=_id)
+def test_a_line_that_docker_takes_is_none(case: dict[str, Any], rules: ServiceDispatch) -> None:
+    assert _refusals(rules, case["line"]) == []
 
 
 def test_there_are_enough_lines() -> None:

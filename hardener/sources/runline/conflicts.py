@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardener.record import NamedTuple
-from hardener.sources.expansion import HOLE
 from hardener.sources.runline.flags import table
 from hardener.sources.service import Problem, Service
 from hardener.text import Pattern, Place
@@ -62,9 +61,6 @@ def problems(service: Service, tool: str) -> Iterator[Problem]:
 
 def _refused(service: Service, tool: str) -> Iterator[Problem]:
     keys = service.keys
-    restart, remove = service.restart, service.remove
-    if restart is not None and remove is not None and remove.value is True and restart.value not in ("no", "") and HOLE not in restart.text:
-        yield _conflict(tool, "--rm", f"--restart {restart.text}", restart.place, remove.place)
     for pair in _PAIRS:
         if tool[0] in pair.tools and pair.first in keys and _is_on(service, pair.first):
             for other in pair.others:
