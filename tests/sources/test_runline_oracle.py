@@ -55,6 +55,7 @@ def _record(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 out.append({"line": case["line"], "stored": recorded(json.loads(_docker("inspect", identity))[0], base, names)})
         finally:
             _docker("rm", "--force", "--volumes", *made)
+            _docker("volume", "rm", "--force", "h-data", "h-named", "h-vol")
             _docker("rmi", IMAGE)
         return out
 
