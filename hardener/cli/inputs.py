@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hardener.engine import targets
 from hardener.engine.configs import Configs
 from hardener.errors import HardenError
+from hardener.finding import FileError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
@@ -50,7 +51,14 @@ def reader(args: "Namespace") -> "Callable[[], bytes]":
 
 
 def find(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
-    """Return what is to be judged."""
+    """Return what is to be judged; a file of variables that cannot be read is an error like any other file that was named."""
+    found = _find(args, configs, cwd)
+    named = [targets.read(targets.Target(path, os.path.abspath(os.path.join(cwd, path)))) for path in args.env_file]
+    unreadable = tuple([file for file in named if isinstance(file, FileError)])
+    return targets.Targets(found.files, (*found.errors, *unreadable)) if unreadable else found
+
+
+def _find(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
     if args.line:
         if args.paths or args.file:
             raise HardenError("a command line behind -- is judged alone", how="leave the paths out, or judge them in a run of their own")

@@ -45,6 +45,15 @@ def test_env_files_and_the_environment(harden: Harden, project: Path, monkeypatc
     assert places(run.out)["HS602"] == "compose.yaml:3"
 
 
+@pytest.mark.parametrize("name", ["none.env", ".", "latin.env"])
+def test_an_env_file_that_is_asked_for_must_be_readable(harden: Harden, project: Path, name: str) -> None:
+    (project / "latin.env").write_bytes(b"TAG=\xe9\n")
+    run = harden("lint", "--format", "concise", "--env-file", name, "compose.yaml")
+    assert run.code == 2
+    assert f"{name}: error: " in run.out or f"{name}:1: error: " in run.out
+    assert "HS811" not in run.out
+
+
 def test_a_command_line(harden: Harden, tmp_path: Path) -> None:
     run = harden("lint", "--format", "concise", "--", "docker", "run", "--privileged", "nginx:1.27.3")
     assert run.code == 1

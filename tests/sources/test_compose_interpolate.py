@@ -132,9 +132,9 @@ def test_where_variables_come_from() -> None:
     assert values(Options(env_files=())) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
-def test_env_file_that_is_not_there() -> None:
+def test_env_file_that_is_not_there_is_for_the_caller_to_report() -> None:
     found = project({"compose.yaml": "services: {web: {image: a}}\n"}, options=Options(env_files=("/project/no.env",)))
-    assert [(problem.code, problem.values["file"]) for problem in found.problems] == [("unseen-file", "/project/no.env")]
+    assert found.problems == []
 
 
 def test_aliases_and_merge_keys() -> None:
@@ -165,10 +165,18 @@ services:
         ("services:\n\tweb: {}\n", "invalid-yaml compose.yaml:2:1 \t"),
         ("- a\n- b\n", "not-a-mapping compose.yaml:1:1 - a"),
         ("just text\n", "not-a-mapping compose.yaml:1:1 just text"),
+        ("", "not-a-mapping compose.yaml:1:1 "),
+        ("# services:\n", "not-a-mapping compose.yaml:1:1 # services:"),
+        ("---\n...\n", "not-a-mapping compose.yaml:1:1 ---"),
     ],
 )
 def test_broken_files(text: str, expected: str) -> None:
     assert expected in problems(project({"compose.yaml": text}))
+
+
+def test_one_of_several_files_may_be_empty() -> None:
+    found = project({"a.yaml": "services: {web: {image: a}}\n", "b.yaml": "# nothing yet\n"}, "a.yaml", "b.yaml")
+    assert found.problems == []
 
 
 def test_broken_second_file_keeps_the_first() -> None:

@@ -155,12 +155,15 @@ class Loader:
             return ()
 
     def variables(self, paths: Sequence[str] | None, folder: str, outer: Lookup, places: Sequence[Place] = ()) -> dict[str, Binding]:
-        """Return the variables of env files: those named (at `places`), or the folder's `.env`. In them, those of `outer` count first."""
+        """Return the variables of env files: those named (at `places`), or the folder's `.env`. In them, those of `outer` count first.
+
+        Of files that no file names, but the caller does, it is the caller's to say that they cannot be read.
+        """
         found: dict[str, Binding] = {}
         for index, path in enumerate([join(folder, ".env")] if paths is None else paths):
             file = self.read(path)
             if file is None or isinstance(file, str):
-                if paths is not None or file is not None:
+                if places or (paths is None and file is not None):
                     place = places[index] if index < len(places) else Place(self.project.file, self.project.file.line_span(1))
                     self.unseen(place, path, file or "there is no such file", "env_file")
                 continue
@@ -190,6 +193,9 @@ class Loader:
     def model(self, files: Sequence[tuple[SourceFile, Documents]], frame: Frame) -> Keys | None:
         """Return the model that files make together; None when there is nothing in them."""
         root: Keys | None = None
+        if not any(self._says_something(file, documents) for file, documents in files):
+            file = files[0][0]
+            self.problem("not-a-mapping", Place(file, file.line_span(1)), "there is nothing in the file: compose refuses it")
         for file, documents in files:
             for node in documents:
                 if not isinstance(node, yaml_nodes.Mapping):
@@ -215,6 +221,12 @@ class Loader:
                     layer = extends.resolve(self, layer, grown.paths, frame, file)
                 root = layer if root is None else merge.model(root, layer)
         return root
+
+    def _says_something(self, file: SourceFile, documents: Documents) -> bool:
+        """Whether there is more in a file than comments; what is broken has been reported, and counts."""
+        return any(not isinstance(node, yaml_nodes.Scalar) or node.value is not None for node in documents) or any(
+            problem.code == "invalid-yaml" and problem.place.file is file for problem in self.problems
+        )
 
 
 def _extends(root: Keys) -> bool:
