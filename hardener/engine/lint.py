@@ -316,7 +316,7 @@ def _order(result: Judged) -> tuple[int, int, str]:
 def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource], options: Options) -> Outcome:
     """Judge files, over several processes where that pays; findings come back sorted by path and position."""
     linter = Linter(configs, builtin, options, files)
-    if options.shellcheck is None:
+    if options.shellcheck is None or all(target.kind != "dockerfile" for target in files):
         whole = _lint(linter, files, options.jobs)
     else:
         whole = _lint_with_shellcheck(linter, files, builtin, options.shellcheck)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 from hardener.errors import HardenError
 from hardener.finding import Rule, Severity
 from hardener.record import NamedTuple
-from hardener.rules.load import RuleSource
-from hardener.sources.commands import invocations
-from hardener.sources.dockerfile import Dockerfile
-from hardener.sources.instructions import Instruction
 from hardener.text import Span, View
 
 if TYPE_CHECKING:
     from subprocess import Popen  # nosec B404
+
+    from hardener.rules.load import RuleSource
+    from hardener.sources.dockerfile import Dockerfile
+    from hardener.sources.instructions import Instruction
 
 KIND: Final = "shell.script"
 """The `on:` of the rule that ShellCheck's codes are made from."""
@@ -68,8 +68,10 @@ def find_binary(*, anywhere: bool) -> str | None:
     return which("shellcheck")
 
 
-def scripts(document: Dockerfile) -> Iterator[Script]:
+def scripts(document: "Dockerfile") -> Iterator[Script]:
     """Yield what a POSIX shell reads in a Dockerfile: RUN in shell form, and the scripts inside `bash -c` in exec form."""
+    from hardener.sources.commands import invocations  # late: every run asks whether ShellCheck is there, few have it
+
     for instruction in document.all_instructions():
         if instruction.name != "RUN":
             continue
@@ -87,7 +89,7 @@ def scripts(document: Dockerfile) -> Iterator[Script]:
             break  # the exec form is one command; what it nests is inside these scripts
 
 
-def _script(view: View, dialect: str, instruction: Instruction) -> Script:
+def _script(view: View, dialect: str, instruction: "Instruction") -> Script:
     names: set[str] = set()
     stage = instruction.stage
     if stage is not None:
@@ -180,7 +182,7 @@ def _placed(script: Script, rows: Iterable[dict[str, object]]) -> Iterator[Comme
         yield Comment(int(str(row["code"])), str(row["level"]), str(row["message"]), script.view.span(start, max(start, end)))
 
 
-def rule_for(base: RuleSource, comment: Comment) -> Rule:
+def rule_for(base: "RuleSource", comment: Comment) -> Rule:
     """Return the rule that stands for one of ShellCheck's codes: the base rule's explanation under the code's name."""
     code = f"SC{comment.code:04d}"
     rule = base.rule

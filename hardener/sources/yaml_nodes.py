@@ -1,7 +1,8 @@
 """A YAML tree in which every node knows its exact place in the file.
 
 Built from PyYAML's events rather than its loaders: those forget where a value stood, read `on`, `22:22` and `010` as YAML 1.1 did,
-and accept duplicate keys. The only module that imports yaml; our own rules and policies are read through it too.
+and accept duplicate keys. The only module that imports yaml; our own rules and policies are read through it too. Files that are plain
+enough are read without PyYAML, to the same tree: see `yaml_plain`.
 
 Values follow the YAML 1.2 core schema (yaml.org/spec/1.2.2, chapter 10.3), which is also what compose and every other modern reader does.
 """
@@ -10,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hardener.errors import HardenError, suggest
-from hardener.text import BOM, SourceFile, Span, View, ViewBuilder
+from hardener.text import BOM, Pattern, SourceFile, Span, View, ViewBuilder
 
 if TYPE_CHECKING:
     from yaml.error import MarkedYAMLError
@@ -24,10 +25,11 @@ MAX_EXPANSION: Final = 200_000
 """Nodes that a file's aliases may add to those it writes. Aliases share their nodes, so they cost us nothing, but whoever walks the
 tree walks each of them again ("billion laughs")."""
 
-_INT: Final = re.compile(r"[-+]?[0-9]+")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_OCTAL: Final = re.compile(r"0o[0-7]+")
-_HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
+_INT: Final = Pattern(r"[-+]?[0-9]+")
+_FLOAT: Final = Pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_OCTAL: Final = Pattern(r"0o[0-7]+")
+_HEX: Final = Pattern(r"0x[0-9a-fA-F]+")
+_OF_NUMBERS: Final = frozenset("0123456789abcdefABCDEFoxinINFaN.+-")
 _WORDS: Final[dict[str, str | int | float | bool | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -39,8 +41,8 @@ _WORDS: Final[dict[str, str | int | float | bool | None]] = {
 _MAX_DIGITS: Final = 4000  # the interpreter refuses to convert more than 4,300: such a "number" stays text
 
 _STANDARD: Final = "tag:yaml.org,2002:"
-_BLANK: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
-_PROPERTY: Final = re.compile(_BLANK.pattern + r"(?:&[\w-]+|!<[^>\s]*>|![^\s{}\[\],]*)")
+_BLANK: Final = Pattern(r"(?:[ \t\r\n]++|#[^\n]*+)*")
+_PROPERTY: Final = Pattern(_BLANK.pattern + r"(?:&[\w-]+|!<[^>\s]*>|![^\s{}\[\],]*)")
 _UNPRINTABLE: Final = "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # 4 ms to compile: for the error only
 
 _HINTS: Final = (
@@ -159,7 +161,7 @@ def parse(file: SourceFile) -> Node:
     Raises `HardenError` with the exact place for a syntax error, a duplicate key, an unknown alias, too deep nesting, aliases that
     expand beyond all measure, or a second document.
     """
-    documents = _Builder(file).build()
+    documents = parse_all(file)
     if not documents:
         return Scalar(None, "", Span(0, 0), "", None)
     if len(documents) > 1:
@@ -171,6 +173,14 @@ def parse(file: SourceFile) -> Node:
 
 def parse_all(file: SourceFile) -> tuple[Node, ...]:
     """Return every document of a file; raises like `parse`."""
+    from hardener.sources import yaml_plain
+
+    plain = yaml_plain.read(file.text)
+    return read_events(file) if plain is None else (plain,)
+
+
+def read_events(file: SourceFile) -> tuple[Node, ...]:
+    """Return every document of a file as PyYAML reads it, however plain they are; raises like `parse`."""
     return tuple(_Builder(file).build())
 
 
@@ -449,16 +459,16 @@ def _short(tag: str | None) -> str | None:
 def _resolve(text: str, style: str, tag: str | None) -> str | int | float | bool | None:
     """Return the value of a scalar."""
     if tag in ("!!int", "!!float", "!!bool", "!!null"):
-        value = _core(text)
+        value = core_value(text)
         return float(value) if tag == "!!float" and isinstance(value, int) else value
-    return text if style or tag in ("!", "!!str") else _core(text)
+    return text if style or tag in ("!", "!!str") else core_value(text)
 
 
-def _core(text: str) -> str | int | float | bool | None:
+def core_value(text: str) -> str | int | float | bool | None:
     """Return what a plain scalar means in the core schema. Source: yaml.org/spec/1.2.2, 10.3.2."""
     if not text or text[0] not in "+-.0123456789":
         return _WORDS.get(text, text)
-    if len(text) > _MAX_DIGITS:
+    if len(text) > _MAX_DIGITS or not _OF_NUMBERS.issuperset(text):
         return text
     if _INT.fullmatch(text):
         return int(text)
