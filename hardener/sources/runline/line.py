@@ -157,6 +157,7 @@ class _Line:
         if value is None:
             if self.at >= len(self.words):
                 self._problem("run-missing-value", key, f"{spelled} needs a value", flag=spelled)
+                self.service.open_ended = True  # the line breaks off: what else it lacks is of the same cause
                 return
             word = self.words[self.at]
             self.at += 1

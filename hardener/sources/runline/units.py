@@ -15,6 +15,7 @@ from hardener.sources.shell import Word
 from hardener.text import Pattern, SourceFile, View, ViewBuilder
 
 _COMMAND: Final = Pattern(r"[ \t]*Exec(?:Start|StartPre|StartPost|Condition|Reload|Stop|StopPost)[ \t]*=[ \t]*")
+_COMMENT: Final = Pattern(r"[ \t]*[#;]")
 _PREFIXES: Final = "@-:+!|"
 _PIECE: Final = Pattern(
     r"""
@@ -67,7 +68,7 @@ def _commands(file: SourceFile) -> Iterator[View]:
             builder.add(line[:-1], start)
             builder.add(" ", start + len(line) - 1)
             start, line_end = line_end + 1, _line_end(text, line_end + 1)
-            while text[start : start + 1] in ("#", ";") and start < len(text):  # comments stand between
+            while _COMMENT.match(text, start):  # comments stand between
                 start, line_end = line_end + 1, _line_end(text, line_end + 1)
             if start >= len(text):
                 break
