@@ -204,7 +204,7 @@ ExecStop=!docker run "five"
 
 
 def test_systemd() -> None:
-    assert images("app.service", UNIT) == [("one:%i", 14, 3), ("$X", 15, 39), ("three", 16, 36), ("four", 16, 62), ("five", 17, 23)]
+    assert images("app.service", UNIT) == [("one:%i", 14, 3), ("$X", 15, 39), ("three", 16, 36), ("four", 16, 64), ("five", 17, 23)]
     found = services("app.service", UNIT)
     assert [service.place.text for service in found] == [
         "/usr/bin/docker run", "docker run", "podman run", "/usr/bin/docker run", "docker run",
