@@ -217,8 +217,6 @@ def test_systemd() -> None:
     assert first.image is not None and first.image.place.text == "one:%i"
     assert first.command is not None and [word.value for word in first.command.words] == ["--cost", "$5"]
     assert [service.image.text for service in found[2:] if service.image is not None] == ["three", "four", "five"]
-    line, column = first.image.place.file.position(first.image.place.span.start)
-    assert (line, column) == (13, 3)
 
 
 MARKDOWN = """\
