@@ -53,7 +53,11 @@ def one_line(text: str) -> str:
 
 def scrub(text: str) -> str:
     """Return `text` without lone surrogates, which a path that is not UTF-8 carries and which no output encoding accepts."""
-    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return text
 
 
 def clip(text: str, limit: int) -> str:

@@ -4,8 +4,9 @@ import posixpath
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
+from hardener.record import NamedTuple
 from hardener.sources.instructions import Instruction
 from hardener.sources.options import Options, options, program
 from hardener.sources.shell import Command, Script, Word

@@ -6,9 +6,10 @@ listed is unknown, and unknown is silent. Last checked: November 2026.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.oci.reference import Reference
+from hardener.record import NamedTuple
 from hardener.text import Pattern
 
 

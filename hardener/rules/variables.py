@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from hardener.record import NamedTuple
 from hardener.text import Pattern, Span, View
 
 _USE = Pattern(r"(?<![\\`])\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^}\w])?)", re.ASCII)

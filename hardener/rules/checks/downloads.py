@@ -3,9 +3,10 @@
 import posixpath
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Match, Severity
+from hardener.record import NamedTuple
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.fetches import (

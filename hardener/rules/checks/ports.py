@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Match
+from hardener.record import NamedTuple
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.reading import known

@@ -2,9 +2,10 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Match
+from hardener.record import NamedTuple
 from hardener.rules.accounts import NUMBER, WINDOWS_ADMINS, has_own_user, is_root, sets_user, steps_down_image
 from hardener.rules.checks import Check
 from hardener.rules.context import Context

@@ -4,9 +4,8 @@
 and images. Here is their vocabulary.
 """
 
-from typing import NamedTuple
-
 from hardener.finding import Confidence, Severity
+from hardener.record import NamedTuple
 
 
 class Verdict(NamedTuple):

@@ -55,7 +55,9 @@ def _formats(text: str) -> tuple[list[Secret], list[int]]:
     """Return the secrets of a known format, and the offsets of `=` and `:` that may assign something."""
     found: list[Secret] = []
     assignments: list[int] = []
-    pattern, before, after = anchors()
+    signs, pattern, before, after = anchors()
+    if signs.isdisjoint(text):
+        return found, assignments
     for hit in pattern.finditer(text):
         at = hit.start()
         for form, anchor, offset in before.get(text[at - 2 : at + 1] if at >= 2 else "", ()):

@@ -8,10 +8,12 @@ vendor publishes none, the patterns of gitleaks (MIT) and of GitHub's secret sca
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from hardener.finding import Severity
+from hardener.record import NamedTuple
 from hardener.rules.secrets import Verdict, proofs
+from hardener.text import Pattern
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
@@ -224,7 +226,8 @@ _RARE: Final = "-._$~:="  # signs that prose and commands have few of, most freq
 class Anchors(NamedTuple):
     """Where formats may start: `pattern` finds the rarest character of an anchor with its two neighbours."""
 
-    pattern: re.Pattern[str]
+    signs: frozenset[str]  # what `pattern` can start with: a text without any of these need not be searched
+    pattern: Pattern
     before: dict[str, tuple[tuple[Format, str, int], ...]]  # key: the character and the two before it; values: form, anchor, index in it
     after: dict[str, tuple[tuple[Format, str, int], ...]]  # key: the character and the two after it
 
@@ -251,7 +254,8 @@ def anchors() -> Anchors:
         tests += ["(?:" + "|".join(ahead) + ")"] if ahead else []
         tests += {"=": [""], ":": ["(?=[ \t\"'])"]}.get(char, [])
         alternatives.append(re.escape(char) + "(?:" + "|".join(tests) + ")")
-    return Anchors(re.compile("|".join(alternatives)), *({key: tuple(rows) for key, rows in keys.items()} for keys in (before, after)))
+    signs = frozenset(key[-1] for key in before) | frozenset(key[0] for key in after) | {"=", ":"}
+    return Anchors(signs, Pattern("|".join(alternatives)), *({key: tuple(rows) for key, rows in keys.items()} for keys in (before, after)))
 
 
 def _rarest(anchor: str) -> int:

@@ -119,6 +119,8 @@ def entropy(text: str) -> float:
 
 def is_reference(value: str) -> bool:
     """Return whether the value is filled in elsewhere, or says where the secret is."""
+    if value.isalnum():  # most values are, and all that follows but two beginnings has a sign in it
+        return value.lower().startswith(("aqicah", "age1"))
     return re.search(_REFERENCE, value) is not None or re.match(_ELSEWHERE, value) is not None
 
 
