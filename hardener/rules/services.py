@@ -1,7 +1,8 @@
 """What checks on services ask again and again: whether a key is in force, whether something can be said to be missing."""
 
 from hardener.finding import Match, Severity
-from hardener.sources.service import Service, Setting
+from hardener.sources.service import Port, Service, Setting
+from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
 
 Related = tuple[tuple[Place, str], ...]
@@ -36,6 +37,11 @@ def in_force(service: Service, key: str) -> bool:
     from hardener.rules.checks.service.swarm import DROPPED, REFUSED
 
     return key not in DROPPED and key not in REFUSED
+
+
+def has_address(port: Port) -> bool:
+    """Whether a port is known to be published on one address, and not on all."""
+    return port.host_ip is not None and port.host_ip is not UNKNOWN and port.host_ip not in ("", "0.0.0.0", "::", "[::]")  # noqa: S104
 
 
 def is_complete(service: Service) -> bool:

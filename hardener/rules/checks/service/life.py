@@ -100,12 +100,14 @@ def endless_dependency(service: Service, context: ServiceContext) -> Iterator[Ma
 
 
 def healthcheck_off(service: Service, context: ServiceContext) -> Iterator[Match]:
-    """Report a health check that is switched off, unless the image certainly has none."""
+    """Report a health check that is switched off; where the image has none, only of a service that others rely on."""
     own = service.healthcheck
     if own is None or own.disabled is None or own.disabled.value is not True or service.is_one_off:
         return
     if image_has_healthcheck(service, context) is not False:
-        yield at(own.disabled, name=service.name)
+        yield at(own.disabled, name=service.name, so="any more, also not the one of its image")
+    elif _runs_on(service):
+        yield at(own.disabled, name=service.name, so="and its image has none either")
 
 
 # --- health: can the test work ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hardener.rules.checks import Check
 from hardener.rules.checks.service.chains import bypassing
 from hardener.rules.context import ServiceContext
 from hardener.rules.service_facts import Item
-from hardener.rules.services import at, in_force, is_complete
+from hardener.rules.services import at, has_address, in_force, is_complete
 from hardener.sources.service import Port, Project, Resource, Service, Variable
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
@@ -23,9 +23,14 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Seve
 
 @lru_cache(maxsize=4)  # every rule on ports asks about the same one
 def _published(item: Item) -> tuple[Port, known_services.Role | None] | None:
-    """Return a port that is published on every interface, and what listens there."""
+    """Return a port that is published on every interface, and what listens there.
+
+    Not the one whose address a stack deployment drops: HS904 says that, and what listens.
+    """
     port = item.item
-    if not isinstance(port, Port) or not isinstance(port.target, str) or not exposure.is_published_everywhere(port, item.service):
+    if not isinstance(port, Port) or (item.service.project.is_stack and has_address(port)):
+        return None
+    if not isinstance(port.target, str) or not exposure.is_published_everywhere(port, item.service):
         return None
     role = known_services.role(item.service, port.target, port.protocol)
     if role is not None and role.kind == "debug" and not _may_be_debugged(item.service):

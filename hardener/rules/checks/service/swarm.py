@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hardener.finding import Match, Severity
+from hardener.rules import known_services
 from hardener.rules.checks import Check
 from hardener.rules.checks.service.posture import has_healthcheck
 from hardener.rules.context import ServiceContext
 from hardener.rules.known_services import is_store
-from hardener.rules.services import at, is_complete, missing
+from hardener.rules.services import at, has_address, is_complete, missing
 from hardener.sources.service import Deploy, Mount, Port, Project, Resource, Service, Setting, Update
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
@@ -54,7 +55,6 @@ _INSTEAD: Final[Mapping[str, str]] = {
 """What happens in place of a dropped key. `build` and `expose` are missing: beside an image, and on an overlay, they are only notes."""
 
 _LOOPBACK: Final = ("127.", "localhost", "::1", "[::1]")
-_EVERYWHERE: Final = ("", "0.0.0.0", "::", "[::]")  # noqa: S104
 
 # Paths that are on every Linux node, or on every node that runs an engine.
 _ON_EVERY_NODE: Final = ("/var/run/", "/run/", "/proc/", "/sys/", "/dev/", "/var/lib/docker/", "/var/log/", "/lib/modules/", "/boot/")
@@ -144,13 +144,17 @@ def address_dropped(service: Service, context: ServiceContext) -> Iterator[Match
     if service.origin != "stack":
         return
     for port in service.ports:
-        address = port.host_ip
-        if address is None or address is UNKNOWN or address in _EVERYWHERE:
+        if not has_address(port):
             continue
+        address = str(port.host_ip)
+        role = known_services.role(service, port.target, port.protocol) if isinstance(port.target, str) else None
         severity = Severity.HIGH if address.startswith(_LOOPBACK) else None
+        if role is not None and role.severity is not None:
+            severity = max(role.severity, severity or Severity.MEDIUM)
+        number = f"port {'that a variable names' if port.published is UNKNOWN else port.published or port.target}"
         yield Match(
             port.place.span,
-            {"address": address, "port": str(port.published or port.target)},
+            {"address": address, "port": number if role is None else f"{role.what} at {number}"},
             port.history,
             severity=severity,
             file=port.place.file,
@@ -500,12 +504,11 @@ def labels_on_container(service: Service, context: ServiceContext) -> Iterator[M
 
 
 def _overlays(project: Project) -> Iterator[Resource]:
-    """Yield the overlay networks that a stack makes."""
-    if not project.is_stack:
-        return
+    """Yield the overlay networks that a project makes: in a stack it is what a network is when nothing else is said."""
     for network in project.networks.values():
-        by_variable = network.driver is None and "driver" in network.settings
-        if network.external is False and network.driver in (None, "overlay") and not by_variable:
+        if network.external is not False:
+            continue
+        if network.driver == "overlay" or (project.is_stack and network.driver is None and "driver" not in network.settings):
             yield network
 
 
