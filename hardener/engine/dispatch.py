@@ -12,7 +12,6 @@ from hardener.rules.checks import Check, checks
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
 from hardener.rules.load import RuleSource
-from hardener.rules.vocabulary import Subject
 from hardener.sources.commands import WITH_COMMAND, invocations
 from hardener.sources.instructions import Instruction
 from hardener.sources.stages import images
@@ -91,42 +90,32 @@ class Dispatch:
         """Return every match of every rule on a document, in no particular order."""
         document = context.document
         out: list[Judged | Crash] = []
-        for ready in self._documents:
-            _apply(ready, document, context, out)
+        file = document.file
+        apply(self._documents, document, context, file, out)
         if self._problems:
             for problem in document.problems:
-                for ready in self._problems:
-                    _apply(ready, problem, context, out)
+                apply(self._problems, problem, context, file, out)
         for stage in document.stages:
-            for ready in self._stages:
-                _apply(ready, stage, context, out)
+            apply(self._stages, stage, context, file, out)
         if self._images:
             for image in images(document):
-                for ready in self._images:
-                    _apply(ready, image, context, out)
+                apply(self._images, image, context, file, out)
         for instruction in document.all_instructions():
             self._instruction(instruction, context, out)
         return out
 
     def _instruction(self, instruction: Instruction, context: Context, out: list[Judged | Crash]) -> None:
         name = instruction.name
-        for ready in self._instructions.of(name):
-            _apply(ready, instruction, context, out)
+        file = context.document.file
+        apply(self._instructions.of(name), instruction, context, file, out)
         by_pair = self._pairs.of(name)
         if by_pair and instruction.pairs:
             for pair in instruction.pairs:
-                subject = PairSubject(pair, instruction)
-                for ready in by_pair:
-                    _apply(ready, subject, context, out)
+                apply(by_pair, PairSubject(pair, instruction), context, file, out)
         if name not in WITH_COMMAND:
             return
         tables = [table for table in (self._commands.get(""), self._commands.get(name)) if table is not None]
         if tables:
             for invocation in invocations(instruction):
                 for table in tables:
-                    for ready in table.of(invocation.name):
-                        _apply(ready, invocation, context, out)
-
-
-def _apply(ready: Ready, subject: Subject, context: Context, out: list[Judged | Crash]) -> None:
-    apply(ready, subject, context, context.document.file, out)
+                    apply(table.of(invocation.name), invocation, context, file, out)

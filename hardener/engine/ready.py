@@ -1,6 +1,6 @@
 """A rule made ready to be tried on subjects, and what comes of it: what the two dispatchers share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from hardener.finding import Match, Rule
@@ -86,17 +86,18 @@ class Ready:
         return str(found)
 
 
-def apply(ready: Ready, subject: "Subject", context: object, file: SourceFile, out: list[Judged | Crash]) -> None:
-    """Try a rule on a subject; `file` is what spans refer to that name no file themselves."""
-    try:
-        if ready.predicate is not None and ready.predicate(subject) is not True:
-            return
-        if ready.check is None:
-            found = ready.place(subject) or file.line_span(1)
-            match = Match(found.span, file=found.file) if isinstance(found, Place) else Match(found)
-            out.append(Judged(ready.rule, match, ready.message(subject, match.values)))
-        else:
-            for match in ready.check(subject, context):  # one by one: what comes before a crash is kept
-                out.append(Judged(ready.rule, match, ready.message(subject, match.values)))  # noqa: PERF401
-    except Exception as error:  # a crashing rule must never hide the findings of the others, nor pass as clean
-        out.append(Crash(ready.rule, repr(subject)[:200], f"{type(error).__name__}: {error}"))
+def apply(rules: Iterable[Ready], subject: "Subject", context: object, file: SourceFile, out: list[Judged | Crash]) -> None:
+    """Try rules on a subject; `file` is what spans refer to that name no file themselves."""
+    for ready in rules:
+        try:
+            if ready.predicate is not None and ready.predicate(subject) is not True:
+                continue
+            if ready.check is None:
+                found = ready.place(subject) or file.line_span(1)
+                match = Match(found.span, file=found.file) if isinstance(found, Place) else Match(found)
+                out.append(Judged(ready.rule, match, ready.message(subject, match.values)))
+            else:
+                for match in ready.check(subject, context):  # one by one: what comes before a crash is kept
+                    out.append(Judged(ready.rule, match, ready.message(subject, match.values)))  # noqa: PERF401
+        except Exception as error:  # a crashing rule must never hide the findings of the others, nor pass as clean
+            out.append(Crash(ready.rule, repr(subject)[:200], f"{type(error).__name__}: {error}"))
