@@ -257,10 +257,12 @@ def _kind_of(file: SourceFile, target: Target) -> str:
 
 
 def _is_foreign(file: SourceFile, target: Target) -> bool:
-    """Whether a file that is called a stack is one of something else: CloudFormation, Pulumi and Terraform have stacks, too."""
+    """Whether a file that is called a stack or a compose file is something else: CloudFormation, Pulumi and Terraform have stacks, too."""
     from hardener.sources.compose import discover
 
-    return discover.is_stack_name(os.path.basename(target.file)) and not discover.is_compose(file)
+    if discover.is_stack_name(os.path.basename(target.file)):
+        return not discover.is_compose(file)
+    return not discover.resembles(file)
 
 
 def _root(folder: str, cwd: str) -> str:

@@ -102,3 +102,20 @@ def test_content(text: str, expected: bool) -> None:
 )
 def test_layers(name: str, text: str, expected: bool) -> None:
     assert discover.layers(SourceFile(name, text)) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("docker_compose_up.yaml", "command: docker compose up\nshort: Create containers\nswarm: false\n", False),
+        ("tasks-compose.yml", "- name: start\n  shell: docker compose up\n", False),
+        ("compose.yml", "- name: start\n", True),  # compose looks for it
+        ("compose.prod.yaml", "servces: {web: {image: a}}\nvolumes: {}\n", True),
+        ("compose.prod.yaml", "x-common: {}\n", True),
+        ("old-compose.yml", "web: {image: a, ports: []}\n", True),  # version 1
+        ("compose.prod.yaml", "services: [", True),
+        ("compose.prod.yaml", "# nothing yet\n", True),
+    ],
+)
+def test_resembles(name: str, text: str, expected: bool) -> None:
+    assert discover.resembles(SourceFile(f"docs/{name}", text)) is expected

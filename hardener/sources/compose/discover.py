@@ -101,6 +101,24 @@ def is_compose(file: SourceFile) -> bool:
     return False
 
 
+def resembles(file: SourceFile) -> bool:
+    """Whether a file with `compose` in its name has anything of a compose file in it: a section, or a service at the top as in version 1.
+
+    A file that is broken does. Others describe commands (`docker_compose_up.yaml`), or are tasks of Ansible.
+    """
+    if is_default_name(file.path.replace("\\", "/").rpartition("/")[2]):
+        return True
+    root = _root(file)
+    if not isinstance(root, yaml_nodes.Mapping):
+        return root is None or (isinstance(root, yaml_nodes.Scalar) and root.value is None)
+    return any(
+        entry.key.text in _MODEL
+        or entry.key.text.startswith("x-")
+        or (isinstance(entry.value, yaml_nodes.Mapping) and not _OF_A_CONTAINER.isdisjoint(entry.value.keys()))
+        for entry in root.entries
+    )
+
+
 def layers(file: SourceFile) -> bool:
     """Whether a file is meant to be laid over another: half of its services or more say neither what image they run nor how it is built."""
     if is_default_name(file.path.replace("\\", "/").rpartition("/")[2]):
