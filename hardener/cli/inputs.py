@@ -8,6 +8,7 @@ from hardener.engine import targets
 from hardener.engine.configs import Configs
 from hardener.errors import HardenError
 from hardener.finding import FileError
+from hardener.text import SourceFile
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
@@ -53,9 +54,12 @@ def reader(args: "Namespace") -> "Callable[[], bytes]":
 def find(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
     """Return what is to be judged; a file of variables that cannot be read is an error like any other file that was named."""
     found = _find(args, configs, cwd)
-    named = [targets.read(targets.Target(path, os.path.abspath(os.path.join(cwd, path)))) for path in args.env_file]
-    unreadable = tuple([file for file in named if isinstance(file, FileError)])
+    unreadable = tuple([file for path in args.env_file if isinstance(file := _variables(path, cwd), FileError)])
     return targets.Targets(found.files, (*found.errors, *unreadable)) if unreadable else found
+
+
+def _variables(path: str, cwd: str) -> SourceFile | FileError:
+    return targets.read(targets.Target(path, os.path.abspath(os.path.join(cwd, path))))
 
 
 def _find(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
@@ -85,14 +89,18 @@ def _line_reader(words: list[str]) -> "Callable[[], bytes]":
 
 
 def compose_options(args: "Namespace", cwd: str) -> "compose.Options | None":
-    """Return how compose files are to be read; None when nothing was asked for."""
+    """Return how compose files are to be read; None when nothing was asked for. Files that `find` has refused are left out."""
     if not (args.compose_profile or args.env_file or args.use_environment or args.swarm):
         return None
     from hardener.sources import compose
 
     return compose.Options(
         profiles=tuple(args.compose_profile) or None,
-        env_files=tuple(os.path.abspath(os.path.join(cwd, path)) for path in args.env_file) or None,
+        env_files=None
+        if not args.env_file
+        else tuple(
+            [os.path.abspath(os.path.join(cwd, path)) for path in args.env_file if not isinstance(_variables(path, cwd), FileError)]
+        ),
         environment=dict(os.environ) if args.use_environment else None,
         swarm=args.swarm,
     )

@@ -46,7 +46,7 @@ def test_file_is_found_from_the_project_folder() -> None:
         ("{service: nope}", {}, "extends-missing-service compose.yaml:1:47 nope"),
         ("{file: b.yaml, service: x}", {}, "unseen-file compose.yaml:1:44 b.yaml"),
         ("{file: b.yaml, service: x}", {"b.yaml": "services: {y: {}}"}, "extends-missing-service compose.yaml:1:61 x"),
-        ("{file: b.yaml, service: x}", {"b.yaml": "a: b"}, "unseen-file compose.yaml:1:44 b.yaml"),
+        ("{file: b.yaml, service: x}", {"b.yaml": "a: b"}, "extends-missing-service compose.yaml:1:44 b.yaml"),
         ("{file: b.yaml, service: x}", {"b.yaml": "services: ["}, "invalid-yaml b.yaml:1:12 "),
         ("{file: '${X}.yaml', service: x}", {}, "unseen-file compose.yaml:1:44 '${X}.yaml'"),
         ("'${X}'", {}, "unseen-file compose.yaml:1:37 '${X}'"),

@@ -132,9 +132,9 @@ def test_where_variables_come_from() -> None:
     assert values(Options(env_files=())) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
-def test_env_file_that_is_not_there_is_for_the_caller_to_report() -> None:
+def test_env_file_that_is_not_there() -> None:
     found = project({"compose.yaml": "services: {web: {image: a}}\n"}, options=Options(env_files=("/project/no.env",)))
-    assert found.problems == []
+    assert [(problem.code, problem.values["file"]) for problem in found.problems] == [("unseen-file", "/project/no.env")]
 
 
 def test_aliases_and_merge_keys() -> None:

@@ -4,7 +4,7 @@ Source: compose-go's loader/extends.go. Another file is read with the variables 
 folder, and of it only the service (and what that one extends) takes part.
 """
 
-from posixpath import dirname
+from posixpath import dirname, relpath
 from typing import TYPE_CHECKING, Final
 
 from hardener.sources import yaml_nodes
@@ -121,7 +121,7 @@ class _Resolver:
             )
             return False
         if wanted not in base_scope.services.entries:
-            where = "" if base_scope is scope else f" in {base_scope.path}"
+            where = "" if base_scope is scope else f" in {relpath(base_scope.path, scope.frame.folder)}"
             loader.problem(
                 "extends-missing-service",
                 reference.place,
@@ -175,7 +175,7 @@ class _Resolver:
         services = None if root is None else root.get("services")
         if not isinstance(services, Keys):
             if documents:
-                loader.unseen(path.place, path.text, "there are no services in it", "extends")
+                loader.problem("extends-missing-service", path.place, f"there are no services in {path.text}", file=path.text)
             return None
         self.scopes[target] = found = _Scope(target, services, paths, frame)
         return found

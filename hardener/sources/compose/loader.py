@@ -13,7 +13,7 @@ from hardener.sources import yaml_nodes
 from hardener.sources.compose import interpolate, merge, services
 from hardener.sources.compose.tree import Entry, Keys, Leaf, Node
 from hardener.sources.expansion import HOLE
-from hardener.sources.service import Binding, Files, Lookup, Problem, Project
+from hardener.sources.service import Binding, Files, Lookup, Problem, Project, Service
 from hardener.text import Pattern, Place, SourceFile, Span
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def load(files: Sequence[SourceFile], folder: str, read: Files, options: "Option
         if options.swarm or is_stack(tree, files):
             project.kind = "stack"
         services.build(project, tree, options)
-        for service in project.services:
-            if service.name in loader.open_ended:
-                service.open_ended = True
+        if loader.open_ended:
+            _leave_open([service for service in project.services if service.name in loader.open_ended], project)
         if options.profiles is not None:
             _select(project, options.profiles)
     return project
@@ -59,6 +58,14 @@ def load(files: Sequence[SourceFile], folder: str, read: Files, options: "Option
 def normal_name(name: str) -> str:
     """Return a project's name as compose spells it."""
     return _NOT_IN_NAME.sub("", name.lower()).lstrip("_-")
+
+
+def _leave_open(open_ended: Sequence[Service], project: Project) -> None:
+    """Mark services of which a part cannot be seen, and take back that they lack an image: that part may have it."""
+    places = [service.place for service in open_ended]
+    for service in open_ended:
+        service.open_ended = True
+    project.problems[:] = [problem for problem in project.problems if problem.code != "no-image" or problem.place not in places]
 
 
 def _select(project: Project, profiles: tuple[str, ...]) -> None:
@@ -155,15 +162,12 @@ class Loader:
             return ()
 
     def variables(self, paths: Sequence[str] | None, folder: str, outer: Lookup, places: Sequence[Place] = ()) -> dict[str, Binding]:
-        """Return the variables of env files: those named (at `places`), or the folder's `.env`. In them, those of `outer` count first.
-
-        Of files that no file names, but the caller does, it is the caller's to say that they cannot be read.
-        """
+        """Return the variables of env files: those named (at `places`), or the folder's `.env`. In them, those of `outer` count first."""
         found: dict[str, Binding] = {}
         for index, path in enumerate([join(folder, ".env")] if paths is None else paths):
             file = self.read(path)
             if file is None or isinstance(file, str):
-                if places or (paths is None and file is not None):
+                if paths is not None or file is not None:
                     place = places[index] if index < len(places) else Place(self.project.file, self.project.file.line_span(1))
                     self.unseen(place, path, file or "there is no such file", "env_file")
                 continue

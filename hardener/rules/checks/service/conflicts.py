@@ -19,7 +19,7 @@ from hardener.rules.context import ServiceContext
 from hardener.rules.services import at, in_force, is_on, is_podman
 from hardener.rules.workloads import Workload, file_capabilities, has_s6_overlay, workload
 from hardener.sources.expansion import HOLE
-from hardener.sources.service import Project, Resource, Service, Setting, Words
+from hardener.sources.service import Mount, Project, Resource, Service, Setting, Words
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Pattern, Place, Span
 
@@ -398,9 +398,24 @@ def noexec_program(service: Service, context: ServiceContext) -> Iterator[Match]
     words = [word for line in (service.entrypoint, service.command) if line is not None for word in line.words[:1]]
     for word in words:
         for mount in folders:
-            if word.text.startswith("/") and HOLE not in word.text and _is_within(_normal(word.text), _normal(str(mount.target))):
+            if (
+                word.text.startswith("/")
+                and HOLE not in word.text
+                and _is_within(_normal(word.text), _normal(str(mount.target)))
+                and not _is_mounted_over(service, mount, _normal(word.text))
+            ):
                 values = {"path": _normal(str(mount.target)), "what": f"{word.text} is to be started from there"}
                 yield Match(mount.place.span, values, ((word.place, "the program"),), file=mount.place.file)
+
+
+def _is_mounted_over(service: Service, folder: Mount, path: str) -> bool:
+    """Whether another mount puts a path into a folder, so that the options of that one count."""
+    inner = [mount for mount in service.mounts if mount is not folder and mount.target is not UNKNOWN and mount.type != "tmpfs"]
+    return any(
+        _is_within(path, _normal(str(mount.target)))
+        for mount in inner
+        if _is_within(_normal(str(mount.target)), _normal(str(folder.target)))
+    )
 
 
 def _has_s6(service: Service, context: ServiceContext) -> bool:
