@@ -39,5 +39,5 @@ def test_writing_is_allowed_in_one_place(tmp_path: Path) -> None:
             return True, (tmp_path / "open" / "file").exists()
         return False, False
 
-    assert forked(child, covered=False) == (True, True)
+    assert forked(child) == (True, True)
     assert os.listdir(tmp_path) == ["open"]

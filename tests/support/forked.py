@@ -1,30 +1,41 @@
-"""Run a function in a child process: it may enter namespaces, drop privileges and die without the test noticing."""
+"""Run a function in a child process: it may enter namespaces, drop privileges and die without the test noticing.
+
+The lines that the child ran come back with its answer, because it may be where no file of the checkout can be written any more.
+"""
 
 import os
 import pickle
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from coverage import Coverage
 
 T = TypeVar("T")
+Lines = dict[str, set[Any]]
 
 
-def _save_coverage() -> None:
-    try:
-        from coverage import Coverage
-    except ImportError:
-        return
-    current = Coverage.current()
-    if current is not None:
-        current.stop()
-        current.save()
+def measured() -> Lines | None:
+    """Return what a running coverage measurement of this process has collected, to read and to add to; None without one."""
+    data: Lines | None = getattr(getattr(Coverage.current(), "_collector", None), "data", None)
+    return data
 
 
-def forked(function: Callable[[], T], *, covered: bool = True) -> T:
-    """Return what a function returns in a child process; an exception there is one here.
+def lines() -> Lines:
+    """Return what was collected of the package itself, as plain values."""
+    return {name: set(rows) for name, rows in (measured() or {}).items() if "/hardener/" in name}
 
-    `covered=False` for a child that cannot write to the checkout any more when it ends.
-    """
+
+def add(found: Lines) -> None:
+    """Add what another process has run."""
+    data = measured()
+    if data is not None:
+        for name, rows in found.items():
+            data.setdefault(name, set()).update(rows)
+
+
+def forked(function: Callable[[], T]) -> T:
+    """Return what a function returns in a child process; an exception there is one here."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -36,11 +47,8 @@ def forked(function: Callable[[], T], *, covered: bool = True) -> T:
             except BaseException as error:
                 error.__traceback__ = None
                 answer = (False, (error, traceback.format_exc()))
-            payload = pickle.dumps(answer)
-            if covered:
-                _save_coverage()
             with os.fdopen(writer, "wb") as stream:
-                stream.write(payload)
+                pickle.dump((answer, lines()), stream)
             code = 0
         finally:
             os._exit(code)
@@ -50,7 +58,8 @@ def forked(function: Callable[[], T], *, covered: bool = True) -> T:
     _, status = os.waitpid(pid, 0)
     if not payload:
         raise ChildProcessError(f"the child ended with wait status {status:#x}")
-    succeeded, value = pickle.loads(payload)
+    (succeeded, value), ran = pickle.loads(payload)
+    add(ran)
     if succeeded:
         result: T = value
         return result

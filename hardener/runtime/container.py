@@ -1,0 +1,71 @@
+"""A container from its specification: all plans first, then effect. The public face of the executor."""
+
+from __future__ import annotations
+
+from hardener.errors import HardenError
+from hardener.oci.runtime import unsupported
+from hardener.runtime import (
+    cgroups,
+    hostname,
+    idmaps,
+    mounts,
+    namespaces,
+    network,
+    parent,
+    privileges,
+    program,
+    rlimits,
+    seccomp,
+    sysctls,
+    terminal,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hardener.oci.runtime import Spec
+    from hardener.runtime.cgroups import Layout
+    from hardener.runtime.parent import Launch, Outcome
+
+# Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
+STEPS = (
+    *("program", "namespaces", "idmaps", "mounts", "privileges", "seccomp", "cgroups", "rlimits", "network", "sysctls", "hostname"),
+    "terminal",
+)
+
+
+def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | None = None) -> Launch:
+    """Return all plans of a container, or refuse it. `upper` is the size of a layer in memory for what is written to the root."""
+    missing = unsupported(spec)
+    if missing:
+        raise HardenError(f"hardener does not support {', '.join(missing)}", where="config.json", how="leave it out")
+    if not name or not all(character.isalnum() or character in "_-.+" for character in name) or name in (".", ".."):
+        raise HardenError(f"{name!r} is not a name for a container", how="letters, digits, '-', '_', '+' and '.'")
+    launch = parent.Launch()
+    launch.bundle = bundle
+    launch.program = program.plan(spec)
+    launch.namespaces = namespaces.plan(spec)
+    launch.idmaps = idmaps.plan(spec)
+    launch.cgroups = cgroups.plan(spec, machine, name)
+    launch.rlimits = rlimits.plan(spec)
+    launch.network = network.plan(spec)
+    launch.sysctls = sysctls.plan(spec)
+    launch.mounts = mounts.plan(spec, bundle, upper=upper)
+    launch.hostname = hostname.plan(spec)
+    launch.terminal = terminal.plan(spec)
+    launch.privileges = privileges.plan(spec, name)
+    launch.seccomp = seccomp.plan(spec)
+    return launch
+
+
+def describe(launch: Launch) -> list[tuple[str, list[str]]]:
+    """Return what a launch would do, step by step, for `--dry-run`."""
+    plans = ((step, getattr(launch, step)) for step in STEPS)
+    return [(step, made.lines() if made is not None else ["nothing"]) for step, made in plans]
+
+
+def run(launch: Launch) -> Outcome:
+    """Start a container and wait for its end; raises `parent.LaunchError` when it does not start."""
+    try:
+        return parent.run(launch)
+    except OSError as error:
+        raise parent.LaunchError(error.strerror or str(error), where="container start") from error

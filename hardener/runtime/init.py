@@ -1,0 +1,101 @@
+"""Inside: the page to audit. What runs between the birth of the child and execve, in the order that is the argument.
+
+The child is a copy of the launcher. It trusts the plans, which were made before, and nothing of the container: from the moment the root
+changes, an import, a look-up of a codec or a line of a traceback would read the container's files with our privileges. So the first act is
+to seal the interpreter, and the only ways out are execve and `_exit`; what goes wrong is told to the parent as data.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from hardener.errors import HardenError
+from hardener.linux import calls, procfs, signals
+from hardener.runtime import hostname, mounts, namespaces, network, privileges, program, seccomp, sync, sysctls, terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn, TypeVar
+
+    from hardener.runtime.parent import Launch
+    from hardener.runtime.sync import Channel
+
+    T = TypeVar("T")
+
+FAILED = 125
+
+
+def seal() -> None:
+    """Take from the interpreter every way to find code (seen elsewhere: a planted `encodings/idna.py` ran as root)."""
+    for places in (sys.path, sys.meta_path, sys.path_hooks, sys.path_importer_cache):
+        places.clear()
+    sys.excepthook = lambda *_: None  # a traceback would open source files
+
+
+def run(launch: Launch, channel: Channel) -> NoReturn:
+    """Be the container's first process; never returns."""
+    step = "seal"
+    try:
+        seal()
+        step = "wait"
+        if channel.receive() != (sync.GO,):
+            posix._exit(FAILED)  # the parent is gone, or has given up
+        for step, act in _steps(launch, channel):  # noqa: B007  (the name is for the report)
+            act()
+    except OSError as error:
+        channel.send(sync.ERROR, step, str(error.errno or 0), error.strerror or str(error))
+    except HardenError as error:
+        channel.send(sync.ERROR, step, "", error.what, error.where, error.how)
+    except BaseException as error:  # whatever it is: the parent must hear of it, and nothing of the container may run
+        channel.send(sync.ERROR, step, "", f"{type(error).__name__}: {error}")
+    finally:
+        posix._exit(FAILED)
+
+
+def _steps(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], object]]]:
+    own = procfs.parse_cgroups(procfs.read("/proc/self/cgroup"))
+    paths: list[str] = []
+    install = ("seccomp", lambda: _do(seccomp.apply, launch.seccomp))
+    last = launch.privileges.no_new_privileges
+    return [
+        ("namespaces", lambda: namespaces.apply(launch.namespaces)),
+        ("network", lambda: _do(network.apply, launch.network)),
+        ("sysctls", lambda: _do(sysctls.apply, launch.sysctls)),
+        ("mounts", lambda: mounts.apply(launch.mounts, launch.sources, launch.bundle, own)),
+        ("hostname", lambda: _do(hostname.apply, launch.hostname)),
+        ("terminal", lambda: _terminal(launch, channel)),
+        ("working directory", lambda: program.enter(launch.program)),
+        *([] if last else [install]),  # without no_new_privs the kernel takes a filter only from who still has CAP_SYS_ADMIN
+        ("privileges", lambda: privileges.apply(launch.privileges)),
+        ("exec", lambda: paths.extend(program.find(launch.program))),
+        ("ready", lambda: _ready(launch, channel)),
+        *([install] if last else []),
+        ("exec", lambda: program.execute(launch.program, paths)),
+    ]
+
+
+def _do(apply: Callable[[T], None], plan: T | None) -> None:
+    if plan is not None:
+        apply(plan)
+
+
+def _terminal(launch: Launch, channel: Channel) -> None:
+    master = terminal.apply(launch.terminal)
+    if master is not None:
+        channel.send(sync.TERMINAL, str(master))
+        channel.receive()  # the parent has its copy
+        posix.close(master)
+
+
+def _ready(launch: Launch, channel: Channel) -> None:
+    # Nothing of this machine stays open but the standard streams and the channel, which closes itself at execve (CVE-2024-21626).
+    calls.close_range(3, channel.fd - 1)
+    calls.close_range(channel.fd + 1)
+    for signal in (signals.PIPE, signals.XFSZ):  # what Python ignores, and an exec would go on ignoring
+        signals.default(signal)
+    signals.restore(launch.signal_mask)
+    channel.send(sync.READY)
+    if channel.receive() != (sync.START,):
+        posix._exit(FAILED)

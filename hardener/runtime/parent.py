@@ -1,0 +1,188 @@
+"""Outside: makes what takes this machine's rights, gives birth to init, and waits.
+
+    cgroups ─ sources ─ clone ─ id maps ─ attach ─ rlimits ─ id-mapped mounts ─ GO … READY ─ START ─ wait ─ clean up
+
+Everything made here is unmade here, in reverse, however the launch ends; what a killed launcher leaves dies by itself: the child's death
+signal ends the container, and detached mounts vanish with their last descriptor.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.errors import HardenError
+from hardener.linux import calls, signals
+from hardener.runtime import cgroups, console, idmaps, init, mounts, namespaces, rlimits, sync, waiting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from hardener.runtime.cgroups import Cgroups
+    from hardener.runtime.hostname import Names
+    from hardener.runtime.idmaps import Maps
+    from hardener.runtime.mounts import Filesystem, Sources
+    from hardener.runtime.namespaces import Namespaces
+    from hardener.runtime.network import Loopback
+    from hardener.runtime.privileges import Privileges
+    from hardener.runtime.program import Program
+    from hardener.runtime.rlimits import Limits
+    from hardener.runtime.seccomp import Filter
+    from hardener.runtime.sync import Channel
+    from hardener.runtime.sysctls import Sysctls
+    from hardener.runtime.terminal import Terminal
+
+EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127
+ENOENT: Final = 2
+
+
+class Launch:
+    """Every plan of one container, made before anything is done; and what is known only while it is started."""
+
+    __slots__ = (
+        *("bundle", "cgroups", "hostname", "idmaps", "mounts", "namespaces", "network", "privileges", "program", "rlimits", "seccomp"),
+        *("signal_mask", "sources", "sysctls", "terminal"),
+    )
+    bundle: str
+    namespaces: Namespaces
+    idmaps: Maps | None
+    cgroups: Cgroups | None
+    rlimits: Limits | None
+    network: Loopback | None
+    sysctls: Sysctls | None
+    mounts: Filesystem
+    hostname: Names | None
+    terminal: Terminal | None
+    program: Program
+    privileges: Privileges
+    seccomp: Filter | None
+    sources: Sources
+    signal_mask: set[int]
+
+
+class LaunchError(HardenError):
+    """The container did not start; `code` is the exit code that says so: 125, 126 not executable, 127 not found."""
+
+    def __init__(self, what: str, *, where: str = "", how: str = "", code: int = EXIT_FAILED) -> None:
+        super().__init__(what, where=where, how=how)
+        self.code = code
+
+
+class Outcome:
+    """How a container ended: the exit code for a shell, and what a user should know."""
+
+    __slots__ = ("code", "notices")
+
+    def __init__(self, code: int, notices: list[str]) -> None:
+        self.code = code
+        self.notices = notices
+
+
+def run(launch: Launch) -> Outcome:
+    """Start a container and wait for its end."""
+    notices: list[str] = []
+    launch.signal_mask = signals.block(waiting.WATCHED)  # nothing is lost until we listen
+    try:
+        if launch.cgroups is not None:
+            cgroups.create(launch.cgroups)
+        try:
+            code = _live(launch, notices)
+            if launch.cgroups is not None:
+                notices += cgroups.hits(launch.cgroups)
+            return Outcome(code, notices)
+        finally:
+            if launch.cgroups is not None:
+                cgroups.remove(launch.cgroups)
+    finally:
+        signals.restore(launch.signal_mask)
+
+
+def _live(launch: Launch, notices: list[str]) -> int:
+    trusted = posix.geteuid() == 0
+    launch.sources = mounts.open_sources(launch.mounts, launch.bundle) if trusted else mounts.Sources(None, {})
+    ours, theirs = sync.pair()
+    pid, pidfd, born_inside = _born(launch, ours, theirs)
+    theirs.close()
+    status = None
+    screen = None
+    try:
+        _provide(launch, pid, notices, born_inside=born_inside)
+        _close(launch.sources)
+        ours.send(sync.GO)
+        screen = _converse(ours, pidfd)
+        status = waiting.wait(pid, pidfd) if screen is None else console.relay(screen, pid, pidfd)
+        return status
+    finally:
+        ours.close()
+        if status is None:
+            _kill(pid, pidfd)
+        posix.close(pidfd)
+        if screen is not None:
+            posix.close(screen)
+
+
+def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, bool]:
+    """Clone; the child goes its own way and never comes back. Return the pid, the pidfd, and whether it was born in its unified cgroup."""
+    unified = launch.cgroups.unified if launch.cgroups else None
+    group_fd = posix.open(unified, posix.O_RDONLY | posix.O_CLOEXEC) if unified else None
+    try:
+        with namespaces.Entered(launch.namespaces.joins):
+            pid, pidfd = calls.clone(launch.namespaces.at_birth, cgroup_fd=group_fd)
+            if pid == 0:
+                ours.close()
+                init.run(launch, theirs)
+    finally:
+        if group_fd is not None:
+            posix.close(group_fd)
+    return pid, pidfd, group_fd is not None
+
+
+def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool) -> None:
+    """Do from outside what init cannot do for itself."""
+    if launch.idmaps is not None:
+        idmaps.apply(launch.idmaps, pid)
+    if launch.cgroups is not None:
+        cgroups.attach(launch.cgroups, pid, born_inside=born_inside)
+    if launch.rlimits is not None:
+        rlimits.apply(launch.rlimits, pid)
+    if launch.idmaps is not None and launch.sources.root is not None:
+        user_fd = posix.open(f"/proc/{pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            notices += mounts.map_sources(launch.sources, launch.mounts, user_fd)
+        finally:
+            posix.close(user_fd)
+
+
+def _converse(channel: Channel, pidfd: int) -> int | None:
+    """Follow init up to its execve; return the master side of a terminal, if it has one."""
+    screen = None
+    while message := channel.receive():
+        kind, *fields = message
+        if kind == sync.TERMINAL:
+            screen = calls.pidfd_getfd(pidfd, int(fields[0]))
+            channel.send(sync.GO)
+        elif kind == sync.READY:
+            channel.send(sync.START)
+            while message := channel.receive():
+                raise _error(*message[1:])
+            return screen
+        else:
+            raise _error(*fields)
+    raise LaunchError("the container was killed before it started", how="its memory or process limit may be too low for a start")
+
+
+def _error(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
+    if step == "exec":
+        return LaunchError(what, where="process.args", code=EXIT_NOT_FOUND if number == str(ENOENT) else EXIT_NOT_EXECUTABLE)
+    return LaunchError(what, where=where or f"container start, step {step}", how=how)
+
+
+def _close(sources: Sources) -> None:
+    for fd in (sources.root, *sources.bound.values()):
+        if fd is not None:
+            posix.close(fd)
+
+
+def _kill(pid: int, pidfd: int) -> None:
+    calls.pidfd_send_signal(pidfd, signals.KILL)
+    posix.waitpid(pid, 0)

@@ -1,0 +1,82 @@
+"""Users and groups of the container, from its own /etc/passwd and /etc/group, read as data.
+
+The C library would look names up through NSS, which loads the container's libraries into this process (CVE-2019-14271). The files may also
+be traps: links that lead out, pipes that never end, devices, gigabytes; so they are opened inside the root, without waiting, and must be
+regular and small.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.errors import HardenError
+from hardener.linux import mounting, procfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+LIMIT: Final = 1 << 20
+MAX_ID: Final = 2**32 - 2
+
+
+class Account:
+    """Who the process is to be."""
+
+    __slots__ = ("gid", "groups", "home", "uid")
+
+    def __init__(self, uid: int, gid: int, groups: tuple[int, ...], home: str) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
+        self.home = home
+
+
+def database(root_fd: int, path: str) -> str:
+    """Return the text of a file of the container; '' when it does not exist."""
+    try:
+        fd = mounting.open_in(root_fd, path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
+    except FileNotFoundError:
+        return ""
+    try:
+        if posix.fstat(fd).st_mode & 0o170000 != 0o100000:
+            raise HardenError(f"{path} of the container is not a regular file", how="use numeric ids, or repair the image")
+        return procfs.read_fd(fd, path, LIMIT)
+    finally:
+        posix.close(fd)
+
+
+def resolve(user: str, passwd: str, group: str) -> Account:
+    """Return the account for `user`, `uid`, `user:group` or `uid:gid`, as `docker run --user` reads them."""
+    name, colon, group_name = user.partition(":")
+    if not name or (colon and not group_name):
+        raise HardenError(f"{user!r} is not a user", how="write name, uid, name:group or uid:gid")
+    accounts = [
+        row for row in (line.split(":") for line in passwd.splitlines()) if len(row) >= 6 and row[2].isdecimal() and row[3].isdecimal()
+    ]
+    row = next((row for row in accounts if row[0] == name), None) or next((row for row in accounts if row[2] == name), None)
+    if row is not None:
+        uid, gid, home, login = _id(row[2]), _id(row[3]), row[5], row[0]
+    elif _is_id(name):
+        uid, gid, home, login = _id(name), 0, "/", ""
+    else:
+        raise HardenError(f"no user {name!r} in the container's /etc/passwd", how="use one that is there, or a numeric id")
+    groups = [row for row in (line.split(":") for line in group.splitlines()) if len(row) >= 4 and row[2].isdecimal()]
+    if not colon:
+        extra = tuple(sorted({_id(row[2]) for row in groups if login and login in row[3].split(",")}))
+        return Account(uid, gid, extra, home or "/")
+    found = next((row[2] for row in groups if row[0] == group_name), None)
+    if found is None and not _is_id(group_name):
+        raise HardenError(f"no group {group_name!r} in the container's /etc/group", how="use one that is there, or a numeric id")
+    return Account(uid, _id(found or group_name), (), home or "/")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _id(text: str) -> int:
+    value = int(text) if len(text) <= 10 and _is_id(text) else MAX_ID + 1
+    if value > MAX_ID:
+        raise HardenError(f"{text:.20} is not an id", how=f"ids go from 0 to {MAX_ID}")
+    return value

@@ -1,0 +1,48 @@
+"""What every test of the executor gets: a root, and the promise that nothing of a container remains."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _groups() -> set[str]:
+    return {str(path) for path in Path("/sys/fs/cgroup").glob("**/harden/test-*")}
+
+
+def _mounts() -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {" ".join(line.split()[2:6]) for line in lines}
+
+
+def _children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remains() -> Iterator[None]:
+    before = _mounts(), _children(), len(os.listdir("/proc/self/fd"))
+    yield
+    assert (_mounts(), _children(), len(os.listdir("/proc/self/fd"))) == before
+    mine = {f"test-{pid}" for pid in range(os.getpid(), os.getpid() + 1)}
+    assert not {path for path in _groups() if path.rpartition("/")[2] in mine}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder that every user can reach, as pytest's own is not."""
+    path = Path(tempfile.mkdtemp(prefix="harden-test-"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def root(folder: Path) -> Path:
+    """Return an empty root filesystem."""
+    path = folder / "root"
+    path.mkdir()
+    return path

@@ -1,0 +1,106 @@
+"""What the walls promise, checked from inside them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import config, launch, probe
+
+FILTER = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
+
+
+@pytest.fixture
+def seen(root: Path, folder: Path) -> Any:
+    return probe(config(root, linux__seccomp=FILTER), folder)
+
+
+def test_the_walls_are_up(seen: Any) -> None:
+    ours = {name: os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}
+    assert seen["caps"] == [0] * 5
+    assert seen["no_new_privs"] == "1"
+    assert seen["seccomp"] == "2"
+    assert seen["namespaces"].keys() == ours.keys()
+    assert {name for name in ours if seen["namespaces"][name] == ours[name]} == set()
+    assert seen["uid_map"] == seen["gid_map"] == ["0", "100000", "65536"]
+    assert seen["ids"] == [[0, 0, 0], [0, 0, 0], []]
+    assert (seen["pid"], seen["session"], seen["processes"]) == (1, 1, [1])
+    assert (seen["umask"], seen["blocked"]) == ("0022", 0)
+    assert seen["hostname"] == "inside"
+    assert seen["interfaces"] == ["lo"]
+    assert seen["loopback"] == "done"
+    # the filesystem
+    assert seen["above"]
+    assert seen["descriptors"].keys() - {"3"} == {"0", "1", "2"}
+    assert {"ro", "nosuid", "nodev"} <= set(seen["mounts"]["/"][0])
+    assert not [point for point in seen["mounts"] if point.startswith(("/sys/fs/cgroup", "/work", "/home"))]
+    assert {"null": "c", "zero": "c", "full": "c", "random": "c", "urandom": "c", "tty": "c"}.items() <= seen["dev"].items()
+    assert {"fd": "l", "stdin": "l", "stdout": "l", "stderr": "l", "ptmx": "l"}.items() <= seen["dev"].items()
+    assert seen["owner"] == 0
+    assert set(seen["masked"].values()) <= {""}
+    assert seen["firmware"] == []
+    refused = {path: answer for path, answer in seen["write"].items() if answer != "done"}
+    assert refused.keys() == seen["write"].keys() - {"/tmp/planted", "/dev/shm/planted", "/proc/self/oom_score_adj"}
+    assert seen["null"] == "done"
+    assert {name for name, answer in seen["try"].items() if answer == "done"} == set()
+
+
+def test_an_ordinary_user_inside(root: Path, folder: Path) -> None:
+    user = {"uid": 1000, "gid": 1001, "additionalGids": [7, 8], "umask": 0o077}
+    seen = probe(config(root, process__user=user), folder)
+    assert seen["ids"] == [[1000] * 3, [1001] * 3, [7, 8]]
+    assert seen["caps"] == [0] * 5
+    assert seen["umask"] == "0077"
+
+
+def test_capabilities_that_are_granted(root: Path, folder: Path) -> None:
+    granted = ["CAP_NET_BIND_SERVICE", "CAP_CHOWN"]
+    sets = dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), granted)
+    seen = probe(config(root, process__capabilities=sets, process__user={"uid": 5, "gid": 5}), folder)
+    assert seen["caps"] == [1 << 10 | 1] * 5
+
+
+def test_this_machines_network(root: Path, folder: Path) -> None:
+    kinds = [{"type": kind} for kind in ("user", "mount", "pid", "ipc", "uts", "cgroup")]
+    seen = probe(config(root, linux__namespaces=kinds), folder)
+    assert seen["namespaces"]["net"] == os.readlink("/proc/self/ns/net")
+    assert "ro" in seen["mounts"]["/sys"][0]
+
+
+def test_without_a_user_namespace(root: Path, folder: Path) -> None:
+    kinds = [{"type": kind} for kind in ("mount", "pid", "network", "ipc", "uts")]
+    changes = {"linux__namespaces": kinds, "linux__uidMappings": None, "linux__gidMappings": None}
+    seen = probe(config(root, linux__resources__devices=[{"allow": False, "access": "rwm"}], **changes), folder)
+    assert seen["uid_map"] == ["0", "0", "4294967295"]
+    assert seen["caps"] == [0] * 5
+    assert {"null": "c", "zero": "c", "full": "c", "random": "c", "urandom": "c", "tty": "c"}.items() <= seen["dev"].items()
+    assert seen["write"]["/proc/sys/kernel/core_pattern"] == "EROFS"
+    assert os.stat("/dev/null").st_mode & 0o777 == 0o666
+
+
+def test_a_writable_root_in_memory(root: Path, folder: Path) -> None:
+    seen = probe(config(root, root__readonly=False), folder, upper="1m")
+    assert seen["write"]["/planted"] == "done"
+    assert os.listdir(root) == []
+
+
+def test_a_writable_root(root: Path, folder: Path) -> None:
+    seen = probe(config(root, root__readonly=False), folder)
+    assert seen["write"]["/planted"] == "done"
+    assert (root / "planted").stat().st_uid == 0  # id-mapped: not chowned
+
+
+def test_cgroups_are_shown_read_only(root: Path, folder: Path) -> None:
+    mounts = [*config(root)["mounts"], {"destination": "/sys/fs/cgroup", "type": "cgroup", "options": ["ro", "nosuid"]}]
+    result = launch(
+        config(root, "/bin/sh", "-c", "cat /sys/fs/cgroup/pids/pids.max; echo 9 >/sys/fs/cgroup/pids/pids.max", mounts=mounts), folder
+    )
+    unified = not os.path.isdir("/sys/fs/cgroup/pids")
+    assert unified or result.out == "64\n"
+    assert result.code != 0
+
+
+def test_a_named_parameter_of_a_namespace(root: Path, folder: Path) -> None:
+    values = {"net.ipv4.ip_unprivileged_port_start": "80", "kernel.shm_rmid_forced": "1"}
+    paths = [f"/proc/sys/{name.replace('.', '/')}" for name in values]
+    assert launch(config(root, "cat", *paths, linux__sysctl=values), folder).out == "80\n1\n"
