@@ -43,7 +43,10 @@ if not TYPE_CHECKING and sys.version_info < (3, 14):
         return __new__
 
     def _make(cls: Any, values: Any) -> Any:
-        return cls(*values)
+        made = tuple.__new__(cls, values)
+        if len(made) != len(cls._fields):
+            raise TypeError(f"{cls.__name__} takes {len(cls._fields)} values, not {len(made)}")
+        return made
 
     def _replace(self: Any, **values: object) -> Any:
         """Return a copy with some fields changed."""

@@ -92,8 +92,10 @@ def plain_http_source(instruction: Instruction, context: Context) -> Iterator[Ma
     """HD512: packages come over plain HTTP; mild where the package manager checks signatures, and silent for distributions' own servers."""
     if instruction.name in ("ENV", "ARG"):
         for pair in instruction.pairs:
-            if pair.value is not None and _SOURCE_VARIABLES.fullmatch(pair.key.text):
-                text = partial(pair.value, instruction)
+            if pair.value is None:
+                continue
+            text = partial(pair.value, instruction)
+            if "http://" in text and _SOURCE_VARIABLES.fullmatch(pair.key.text):
                 url = _PLAIN_URL.search(text)
                 if url is not None and not is_loopback(url[0]) and HOLE not in url[0]:
                     yield Match(pair.value.span, {"where": shown(url[0])})

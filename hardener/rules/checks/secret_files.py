@@ -145,7 +145,7 @@ def written_credentials(instruction: Instruction, context: Context) -> Iterator[
     """HD311: a credentials file is written and stays in the layer."""
     if instruction.name in ("COPY", "ADD"):
         target = partial(instruction.words[-1], instruction) if instruction.words else ""
-        if _WRITTEN.search(target):
+        if instruction.heredocs and _WRITTEN.search(target):
             for heredoc in instruction.heredocs:
                 text = heredoc.body.text
                 if (
