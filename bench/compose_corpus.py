@@ -106,6 +106,10 @@ class Writer:
             lines += self.sequence("cap_add", self.pick("NET_ADMIN", "SYS_PTRACE", "SYS_ADMIN"))
         if self.maybe(0.03):
             lines += ["logging:", "  driver: json-file", "  options:", "    max-size: 10m"]
+        elif self.maybe(0.02):
+            lines.append("logging: {driver: json-file, options: {max-size: 10m}}")
+        if self.maybe(0.02):
+            lines += ["entrypoint: >", "  sh -c 'set -e;", "  exec /docker-entrypoint.sh'"]
         if self.maybe(0.02):
             lines.append(self.pick("privileged: true", "ipc: host", "tty: true", "stdin_open: true"))
         return lines
