@@ -1,5 +1,6 @@
 """The `build:` section: what a build may do on the machine that runs it, and where its parts come from."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -13,7 +14,7 @@ from hardener.rules.image_names import moves
 from hardener.rules.services import at
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Build, Service, Setting
-from hardener.text import Pattern
+from hardener.text import Pattern, SourceFile
 
 
 def _build(service: Service) -> Build | None:
@@ -126,6 +127,48 @@ def outside_dockerfile(service: Service, context: ServiceContext) -> Iterator[Ma
         yield at(build.dockerfile, file=build.dockerfile.text)
 
 
+# --- what is not there --------------------------------------------------------------------------------------------------------
+
+
+def _dockerfile(service: Service) -> str | None:
+    """Return the path of the Dockerfile on this machine."""
+    build = _build(service)
+    path = None if build is None or build.dockerfile is None else build.dockerfile.known
+    return path if path is not None and posixpath.isabs(path) else None
+
+
+def unseen_dockerfile(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS629: the Dockerfile cannot be read."""
+    path = _dockerfile(service)
+    if path is None or context.stage_of(service) is not None:
+        return
+    found = context.project.read(path)
+    if (found is None or isinstance(found, str)) and service.build is not None and service.build.dockerfile is not None:
+        written = posixpath.relpath(path, context.project.folder)
+        yield at(service.build.dockerfile, file=written, reason=found or "there is no such file")
+
+
+def unknown_target(service: Service, context: ServiceContext) -> Iterator[Match]:
+    """HS630: the stage that `target:` names is not in the Dockerfile."""
+    build = _build(service)
+    target = None if build is None or build.target is None else build.target.known
+    if build is None or build.target is None or not target or context.stage_of(service) is not None:
+        return
+    if build.inline is not None:
+        text = build.inline.known
+    else:
+        path = _dockerfile(service)
+        text = None if path is None else context.file(path)
+    if text is None:
+        return
+    from hardener.sources import dockerfile
+
+    stages = dockerfile.parse(SourceFile("Dockerfile", text)).stages
+    if stages:
+        names = [stage.name for stage in stages if stage.name is not None]
+        yield at(build.target, target=target, stages=f"its stages are {', '.join(names)}" if names else "none of its stages has a name")
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "HS621": privileged_build,
     "HS622": host_network_build,
@@ -135,4 +178,6 @@ CHECKS: Final[Mapping[str, Check]] = {
     "HS626": plain_context,
     "HS627": unpinned_context_image,
     "HS628": outside_dockerfile,
+    "HS629": unseen_dockerfile,
+    "HS630": unknown_target,
 }
