@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from inspect_shape import recorded, shape_of
 
-from hardener.engine.dispatch import Judged
+from hardener.engine.ready import Judged
 from hardener.engine.dispatch_services import ServiceDispatch
 from hardener.finding import Severity
 from hardener.rules.context import ServiceContext
@@ -80,7 +80,7 @@ def test_a_line_means_what_the_daemon_stored(case: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def rules() -> ServiceDispatch:
     """Return the rules on what an engine refuses."""
-    return ServiceDispatch([source for source in builtin(None) if "correctness" in source.rule.tags])
+    return ServiceDispatch([source for source in builtin() if "correctness" in source.rule.tags])
 
 
 def _refusals(rules: ServiceDispatch, line: str) -> list[str]:

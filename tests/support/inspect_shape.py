@@ -96,11 +96,12 @@ def shape_of(service: Service) -> dict[str, Any]:
     if service.init is not None:
         shape["Init"] = service.init.value
     if service.stop_grace_period is not None:
-        shape["StopTimeout"] = int(service.stop_grace_period.value)
+        shape["StopTimeout"] = int(service.stop_grace_period.known or 0)
     if service.cpus is not None:
-        put("NanoCpus", round(service.cpus.value * 1e9))
-    if service.memory is not None and service.memory.value:
-        put("MemorySwap", service.memory_swap.value if service.memory_swap is not None else 2 * service.memory.value)
+        put("NanoCpus", round((service.cpus.known or 0) * 1e9))
+    memory = None if service.memory is None else service.memory.known
+    if memory:
+        put("MemorySwap", service.memory_swap.value if service.memory_swap is not None else 2 * memory)
     for name, field in (
         ("CapAdd", "cap_add"), ("CapDrop", "cap_drop"), ("Dns", "dns"), ("GroupAdd", "group_add"),
         ("VolumesFrom", "volumes_from"), ("DeviceCgroupRules", "device_cgroup_rules"), ("Links", "links"),
@@ -138,7 +139,7 @@ def shape_of(service: Service) -> dict[str, Any]:
 
 
 def _mapping(variables: tuple[Variable, ...]) -> dict[str, str]:
-    return {variable.name: "" if variable.value is None else variable.value.value for variable in variables}
+    return {variable.name: "" if variable.value is None else variable.value.known or "" for variable in variables}
 
 
 def _gpus(text: str) -> dict[str, Any]:
@@ -174,8 +175,8 @@ def _health(service: Service, shape: dict[str, Any]) -> None:
     if health.test is not None:
         found["Test"] = ["CMD-SHELL", *[word.value for word in health.test.words]]
     for name, setting in (("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.start_period)):
-        if setting is not None and setting.value:
-            found[name] = round(setting.value * 1e9)
+        if setting is not None and setting.known:
+            found[name] = round(setting.known * 1e9)
     if health.retries is not None and health.retries.value:
         found["Retries"] = health.retries.value
     if found:
