@@ -102,7 +102,7 @@ def has_host_network(service: Service) -> bool:
 
 
 def _allows(name: str, service: Service) -> str:
-    host_pid = service.pid is not None and service.pid.value == "host"
+    host_pid = service.pid is not None and service.pid.value == "host" and in_force(service, "pid")
     if name == ALL:
         return "do whatever root of the host may do"
     if name == "SYS_PTRACE" and host_pid:

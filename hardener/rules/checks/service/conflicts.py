@@ -246,7 +246,7 @@ def lost_capabilities(service: Service, context: ServiceContext) -> Iterator[Mat
     found = _file_capabilities(service, context)
     if found is None:
         return
-    host = service.network_mode is not None and service.network_mode.value == "host"
+    host = service.network_mode is not None and service.network_mode.value == "host" and in_force(service, "network_mode")
     # Docker lets everybody open low ports in a network namespace of its own.
     names = found.names if host or is_podman(service) else found.names - {"NET_BIND_SERVICE"}
     if names:
@@ -502,7 +502,7 @@ def _low_ports_guarded(service: Service) -> tuple[str, Place | None] | None:
             if not text.isdecimal() or int(text) < 1024 or sysctl.value is None:
                 return None
             return f"{_FIRST_PORT}={text}", sysctl.value.place
-    if mode is not None:
+    if mode is not None and in_force(service, "network_mode"):
         return ("the host's network", mode.place) if mode.value == "host" else None
     return ("podman's default", None) if is_podman(service) else None
 

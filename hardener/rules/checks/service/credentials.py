@@ -15,6 +15,7 @@ from hardener.rules.checks.service.images import image_of
 from hardener.rules.context import ServiceContext
 from hardener.rules.secrets import Secret
 from hardener.rules.secrets.names import Likeness, is_secret_name
+from hardener.rules.services import in_force
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Grant, Project, Service, Setting, Variable, Words
 from hardener.sources.unknown import UNKNOWN
@@ -518,7 +519,7 @@ def authentication_off(service: Service, context: ServiceContext) -> Iterator[Ma
 
 def _is_reachable(service: Service) -> bool:
     """Whether others than the services of the project reach a service."""
-    if service.network_mode is not None and service.network_mode.text == "host":
+    if service.network_mode is not None and service.network_mode.text == "host" and in_force(service, "network_mode"):
         return True
     if service.publish_all is not None:
         return True
