@@ -1,0 +1,183 @@
+"""`harden run`: what its flags mean, what it refuses, and containers started with it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runner import Harden
+
+from hardener import launch
+from hardener.cli import run
+
+
+def started(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hardener", "run", *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **environment}, check=False, timeout=120)
+
+
+def spec(harden: Harden, *args: str) -> Any:
+    code, out, err = harden("run", "--print-spec", *args)
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "out"),
+    [
+        (["host", "--", "sh", "-c", "echo out; exit 3"], 3, "out\n"),
+        (["host", "sh", "-c", "id -u; pwd; hostname"], 0, "0\n/\nbox\n"),
+        (["-u", "nobody", "-w/tmp", "host", "sh", "-c", "id -u; pwd"], 0, "65534\n/tmp\n"),
+        (
+            ["-eA=b c", "--env=X", "host", "sh", "-c", "echo $A-$X-$PATH"],
+            0,
+            "b c-given-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
+        ),
+        (["host", "sh", "-c", "ls /home /root; cat /etc/shadow; grep -c lo: /proc/net/dev"], 0, "/home:\n\n/root:\n1\n"),
+        (["--writable", "host", "sh", "-c", "echo x >/new && cat /new"], 0, "x\n"),
+        (["--network=host", "host", "readlink", "/proc/self/ns/net"], 0, os.readlink("/proc/self/ns/net") + "\n"),
+        (
+            ["--cap-add", "chown", "--cap-add=NET_RAW", "host", "grep", "-E", "Cap(Eff|Bnd|Amb)", "/proc/self/status"],
+            0,
+            "CapEff:\t0000000000002001\nCapBnd:\t0000000000002001\nCapAmb:\t0000000000000000\n",
+        ),
+        (["host", "nosuch"], 127, ""),
+        (["host", "/etc/passwd"], 126, ""),
+    ],
+)
+def test_a_program_of_this_machine(args: list[str], code: int, out: str) -> None:
+    result = started("--hostname", "box", *args, X="given")
+    assert (result.returncode, result.stdout) == (code, out), result.stderr
+
+
+def test_a_volume_and_limits(tmp_path: Path) -> None:
+    script = "echo made >/work/made; cat /sys/fs/cgroup/pids.max /proc/self/cgroup; grep ' /work ' /proc/self/mountinfo"
+    result = started("-v", "./:/work", "--memory", "64m", "--pids-limit=20", "--cpus", "0.5", "host", "sh", "-c", script, cwd=tmp_path)
+    assert (tmp_path / "made").read_text() == "made\n"
+    assert "nosuid,nodev" in result.stdout
+    assert started("-v", f"{tmp_path}:/work:ro", "host", "touch", "/work/x").returncode == 1
+
+
+def test_a_command_line_that_starts_an_engine_is_a_program_like_any() -> None:
+    result = started("host", "--", "docker", "--nothing-of-the-kind", "x")
+    assert result.returncode != 2
+
+
+def test_a_looser_network_is_said() -> None:
+    assert started("--network=host", "host", "true").stderr == "harden: looser than the default: this machine's network\n"
+
+
+def test_a_limit_that_was_hit_is_said() -> None:
+    result = started("--pids-limit", "3", "host", "sh", "-c", "for i in 1 2 3 4 5 6; do sleep 0.1 & done; wait")
+    assert "harden: pids: " in result.stderr
+
+
+# --- the specification ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_nothing_asks_for(harden: Harden) -> None:
+    document = spec(harden, "--name", "box", "--rootfs", "/r", "prog", "-x")
+    assert document["process"]["args"] == ["prog", "-x"]
+    assert document["process"]["noNewPrivileges"] is True
+    assert document["process"]["capabilities"] == {}
+    assert document["process"]["env"] == [f"PATH={launch.PATH}", "HOME=/"]
+    assert document["root"] == {"path": "/r", "readonly": True}
+    assert document["hostname"] == "box"
+    assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(launch.NAMESPACES)
+    assert document["linux"]["resources"]["memory"] == {"limit": 512 << 20, "swap": 512 << 20}
+    assert document["linux"]["resources"]["pids"] == {"limit": 256}
+    assert document["linux"]["resources"]["cpu"] == {"quota": 100000, "period": 100000}
+
+
+def test_what_a_flag_asks_for(harden: Harden) -> None:
+    document = spec(
+        harden, "-it", "--memory=1g", "--pids-limit=5", "--cpus=2.5", "--hostname=h", "--writable", "-eTERM=x", "--rootfs=/r", "p"
+    )
+    assert document["process"]["terminal"] is True
+    assert document["process"]["env"][-1] == "TERM=x"
+    assert document["root"]["readonly"] is False
+    assert document["linux"]["resources"]["memory"]["limit"] == 1 << 30
+    assert document["linux"]["resources"]["cpu"]["quota"] == 250000
+    assert "TERM=xterm" in spec(harden, "-t", "--rootfs=/r", "p")["process"]["env"]
+
+
+def test_the_root_of_this_machine_hides_what_is_private(harden: Harden) -> None:
+    document = spec(harden, "host", "p")
+    assert {"/home", "/root", "/var"} <= {mount["destination"] for mount in document["mounts"]}
+    assert "/etc/shadow" in document["linux"]["maskedPaths"]
+
+
+def test_a_user_of_the_root_itself(harden: Harden, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").write_text("app:x:7:8::/home/app:/bin/sh\n")
+    (tmp_path / "etc" / "group").write_text("g:x:9:app\n")
+    document = spec(harden, "--rootfs", str(tmp_path), "-u", "app", "--cap-add", "kill", "p")
+    assert document["process"]["user"] == {"uid": 7, "gid": 8, "additionalGids": [9]}
+    assert document["process"]["capabilities"]["ambient"] == ["CAP_KILL"]
+    assert "HOME=/home/app" in document["process"]["env"]
+
+
+def test_a_dry_run_starts_nothing(harden: Harden) -> None:
+    code, out, _ = harden("run", "--dry-run", "--rootfs", "/r", "--", "p", "-y")
+    assert code == 0
+    assert out.startswith("program:\n  'p' '-y'\n  in /\nnamespaces:\n  new: user mount pid")
+
+
+def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posix.geteuid", lambda: 4321)
+    monkeypatch.setattr("posix.getegid", lambda: 4322)
+    document = spec(harden, "--rootfs=/r", "p")
+    assert document["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 4321, "size": 1}]
+    assert document["linux"]["gidMappings"] == [{"containerID": 0, "hostID": 4322, "size": 1}]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "there is no root filesystem"),
+        (["--", "x"], "there is no root filesystem"),
+        (["debian", "sh"], "'debian' is not a root filesystem"),
+        (["host"], "there is no program to run"),
+        (["host", "--"], "there is no program to run"),
+        (["--memry=5", "host", "x"], "did you mean '--memory'?"),
+        (["-Z", "host", "x"], "unknown option '-Z'"),
+        (["-", "host", "x"], "unknown option '-'"),
+        (["--tty=yes", "host", "x"], "--tty takes no value"),
+        (["--memory"], "--memory needs a value"),
+        (["-m5m", "-m6m", "host", "x"], "--memory is given twice"),
+        (["--memory=lots", "host", "x"], "'lots' is not a size"),
+        (["--memory=0", "host", "x"], "'0' is no limit"),
+        (["--pids-limit=-1", "host", "x"], "'-1' is not a whole number above 0"),
+        (["--pids-limit=1.5", "host", "x"], "'1.5' is not a whole number above 0"),
+        (["--cpus=nan", "host", "x"], "'nan' is not a number above 0"),
+        (["--read-only", "--writable", "host", "x"], "contradict each other"),
+        (["--network=brige", "host", "x"], "network 'brige' is not supported"),
+        (["--cap-add=CHWON", "host", "x"], "did you mean 'CHOWN'?"),
+        (["-e=x=y", "-e", "=x", "host", "x"], "'=x' is not NAME=value"),
+        (["-v", "/a", "host", "x"], "'/a' is not a volume"),
+        (["-v", "data:/data", "host", "x"], "'data' would be a named volume"),
+        (["-v", "/a:/b:rx", "host", "x"], "unknown option 'rx' of a volume"),
+        (["-u", "nobody-here", "host", "x"], "no user 'nobody-here'"),
+        (["-u", "1", "--rootfs", "/nonexistent", "x"], "the root filesystem does not exist"),
+        (["--name", "a/b", "host", "x"], "'a/b' is not a name"),
+    ],
+)
+def test_a_wrong_line_is_refused(harden: Harden, args: list[str], message: str) -> None:
+    code, out, err = harden("run", *args)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_sizes() -> None:
+    given = ("5", "5b", "2k", "512m", "1g", "1GiB", "3MB", "1t")
+    assert [launch.size(text, "-m") for text in given] == [5, 5, 2048, 512 << 20, 1 << 30, 1 << 30, 3 << 20, 1 << 40]
+
+
+def test_every_short_flag_is_one_of_the_long_ones() -> None:
+    assert set(run.SHORT.values()) <= set(run.FLAGS)

@@ -1,0 +1,1 @@
+"""A package, because it has a conftest of its own."""
