@@ -46,7 +46,7 @@ NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", 
 # Parts of /proc and /sys that tell of, or act on, the whole machine.
 MASKED: Final = (
     *("/proc/acpi", "/proc/asound", "/proc/bus", "/proc/cmdline", "/proc/config.gz", "/proc/diskstats", "/proc/driver", "/proc/interrupts"),
-    *("/proc/iomem", "/proc/ioports", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kmsg", "/proc/kpagecgroup"),
+    *("/proc/iomem", "/proc/ioports", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kpagecgroup"),
     *(
         "/proc/kpagecount",
         "/proc/kpageflags",

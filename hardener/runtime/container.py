@@ -16,6 +16,7 @@ from hardener.runtime import (
     program,
     rlimits,
     seccomp,
+    sync,
     sysctls,
     terminal,
 )
@@ -42,6 +43,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | No
         raise HardenError(f"{name!r} is not a name for a container", how="letters, digits, '-', '_', '+' and '.'")
     launch = parent.Launch()
     launch.bundle = bundle
+    launch.machine = machine
     launch.program = program.plan(spec)
     launch.namespaces = namespaces.plan(spec)
     launch.idmaps = idmaps.plan(spec)
@@ -68,4 +70,4 @@ def run(launch: Launch) -> Outcome:
     try:
         return parent.run(launch)
     except OSError as error:
-        raise parent.LaunchError(error.strerror or str(error), where="container start") from error
+        raise parent.LaunchError(sync.describe(error), where="container start") from error

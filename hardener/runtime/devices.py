@@ -10,6 +10,7 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import mounting
+from hardener.linux.consts import MOUNT_ATTR_NOSUID
 from hardener.runtime import destinations
 
 TYPE_CHECKING = False
@@ -109,6 +110,7 @@ def _bind(node: Node, root_fd: int) -> None:
             raise HardenError(f"{node.path} of this machine is not the device {node.major}:{node.minor}", where="linux.devices")
         target = destinations.make(root_fd, node.path, directory=False)
         tree = mounting.clone_tree(source)
+        mounting.set_attributes(tree, add=MOUNT_ATTR_NOSUID, name=node.path)
         mounting.attach(tree, target, name=node.path)
         posix.close(tree)
     finally:

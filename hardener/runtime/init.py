@@ -11,8 +11,8 @@ import posix
 import sys
 
 from hardener.errors import HardenError
-from hardener.linux import calls, procfs, signals
-from hardener.runtime import hostname, mounts, namespaces, network, privileges, program, seccomp, sync, sysctls, terminal
+from hardener.linux import calls, signals
+from hardener.runtime import cgroup_mount, hostname, mounts, namespaces, network, privileges, program, seccomp, sync, sysctls, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(launch: Launch, channel: Channel) -> NoReturn:
         for step, act in _steps(launch, channel):  # noqa: B007  (the name is for the report)
             act()
     except OSError as error:
-        channel.send(sync.ERROR, step, str(error.errno or 0), error.strerror or str(error))
+        channel.send(sync.ERROR, step, str(error.errno or 0), sync.describe(error))
     except HardenError as error:
         channel.send(sync.ERROR, step, "", error.what, error.where, error.how)
     except BaseException as error:  # whatever it is: the parent must hear of it, and nothing of the container may run
@@ -55,7 +55,7 @@ def run(launch: Launch, channel: Channel) -> NoReturn:
 
 
 def _steps(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], object]]]:
-    own = procfs.parse_cgroups(procfs.read("/proc/self/cgroup"))
+    groups = cgroup_mount.sources(launch.machine)
     paths: list[str] = []
     install = ("seccomp", lambda: _do(seccomp.apply, launch.seccomp))
     last = launch.privileges.no_new_privileges
@@ -63,7 +63,7 @@ def _steps(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], obj
         ("namespaces", lambda: namespaces.apply(launch.namespaces)),
         ("network", lambda: _do(network.apply, launch.network)),
         ("sysctls", lambda: _do(sysctls.apply, launch.sysctls)),
-        ("mounts", lambda: mounts.apply(launch.mounts, launch.sources, launch.bundle, own)),
+        ("mounts", lambda: mounts.apply(launch.mounts, launch.sources, launch.bundle, groups)),
         ("hostname", lambda: _do(hostname.apply, launch.hostname)),
         ("terminal", lambda: _terminal(launch, channel)),
         ("working directory", lambda: program.enter(launch.program)),

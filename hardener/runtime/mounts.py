@@ -198,8 +198,8 @@ def lacks_mount_points(plan: Filesystem, root: int) -> bool:
 # --- inside -------------------------------------------------------------------------------------------------------------------
 
 
-def apply(plan: Filesystem, sources: Sources, bundle: str, own_cgroups: dict[str, str]) -> None:
-    """Build the filesystem and make it the root; `own_cgroups` are this process's, by controller."""
+def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str]) -> None:
+    """Build the filesystem and make it the root; `groups` are those of this process (cgroup_mount.py)."""
     root_tree = sources.root
     if root_tree is None:  # started without this machine's rights: these are our own, in our own mount namespace
         root_tree = _open_tree(plan.root, recursive=True, what="the root filesystem", directory=True)
@@ -210,7 +210,7 @@ def apply(plan: Filesystem, sources: Sources, bundle: str, own_cgroups: dict[str
     root_fd = _place_root(plan, root_tree)
     later = []
     for index, entry in enumerate(plan.entries):
-        fd = _mount(entry, sources.bound.get(index), root_fd, own_cgroups)
+        fd = _mount(entry, sources.bound.get(index), root_fd, groups)
         if entry.fstype == "tmpfs" and entry.options.attributes & MOUNT_ATTR_RDONLY:
             later.append((fd, entry.destination))
         else:
@@ -253,7 +253,7 @@ def _place_root(plan: Filesystem, tree: int) -> int:
     return overlay
 
 
-def _mount(entry: Entry, bound: int | None, root_fd: int, own_cgroups: dict[str, str]) -> int:
+def _mount(entry: Entry, bound: int | None, root_fd: int, groups: dict[str, str]) -> int:
     """Mount one entry; return a descriptor of what is mounted."""
     directory = destinations.is_directory(bound) if bound is not None else True
     target = destinations.make(root_fd, entry.destination, directory=directory)
@@ -264,7 +264,7 @@ def _mount(entry: Entry, bound: int | None, root_fd: int, own_cgroups: dict[str,
                 raise HardenError("a directory can only be bound on a directory, a file on a file", where=entry.destination)
             tree = bound
         elif entry.fstype in ("cgroup", "cgroup2"):
-            return cgroup_mount.apply(entry.destination, entry.options.attributes, root_fd, target, own_cgroups)
+            return cgroup_mount.apply(entry.destination, entry.options.attributes, root_fd, target, groups)
         else:
             tree = _new(entry)
         mounting.attach(tree, target, name=entry.destination)

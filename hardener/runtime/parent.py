@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from hardener.runtime.cgroups import Cgroups
+    from hardener.runtime.cgroups import Cgroups, Layout
     from hardener.runtime.hostname import Names
     from hardener.runtime.idmaps import Maps
     from hardener.runtime.mounts import Filesystem, Sources
@@ -40,10 +40,24 @@ class Launch:
     """Every plan of one container, made before anything is done; and what is known only while it is started."""
 
     __slots__ = (
-        *("bundle", "cgroups", "hostname", "idmaps", "mounts", "namespaces", "network", "privileges", "program", "rlimits", "seccomp"),
+        *(
+            "bundle",
+            "cgroups",
+            "hostname",
+            "idmaps",
+            "machine",
+            "mounts",
+            "namespaces",
+            "network",
+            "privileges",
+            "program",
+            "rlimits",
+            "seccomp",
+        ),
         *("signal_mask", "sources", "sysctls", "terminal"),
     )
     bundle: str
+    machine: Layout
     namespaces: Namespaces
     idmaps: Maps | None
     cgroups: Cgroups | None

@@ -34,6 +34,12 @@ ERROR: Final = "error"
 _LIMIT: Final = 1 << 16
 
 
+def describe(error: OSError) -> str:
+    """Return what an error of the system says, with the file where it names one."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if isinstance(error.filename, str) else text
+
+
 class Channel:
     """One end of the conversation."""
 

@@ -1,11 +1,14 @@
 """How containers end, what they are told, and what is said when they do not start."""
 
+import fcntl
+import json
 import os
-import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 
 import pytest
 from forked import forked
-from launching import PYTHON, config, launch
+from launching import PYTHON, Running, binds, config, launch
 
 from hardener.linux import calls, consts, mounting
 from hardener.oci.runtime import Spec
@@ -260,26 +263,6 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def started(document: dict[str, object], out: Path) -> int:
-    """Start a launcher that runs until its container ends; return its pid once the container says `up`."""
-    out.write_text("")
-    pid = os.fork()
-    if pid == 0:
-        code = 99
-        try:
-            os.dup2(os.open(out, os.O_WRONLY | os.O_APPEND), 1)
-            made = container.plan(Spec.parse(document), bundle="/", name=f"test-{os.getpid()}", machine=cgroups.read_layout())
-            code = container.run(made).code
-        finally:
-            os._exit(code)
-    until(lambda: "up" in out.read_text())
-    return pid
-
-
-def ended(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 @pytest.mark.parametrize(
     ("script", "number", "code"),
     [
@@ -290,22 +273,28 @@ def ended(pid: int) -> int:
     ],
 )
 def test_signals_reach_the_container(root: Path, folder: Path, script: str, number: int, code: int) -> None:
-    pid = started(config(root, *SH, script), folder / "out")
+    running = Running(config(root, *SH, script), folder)
+    running.until("up")
+    pid = running.pid
     os.kill(pid, number)
-    assert ended(pid) == code
+    assert running.end() == code
 
 
 def test_a_signal_that_is_ignored_is_ignored(root: Path, folder: Path) -> None:
-    pid = started(config(root, *SH, "trap '' TERM; echo up; sleep 0.3; exit 9"), folder / "out")
+    running = Running(config(root, *SH, "trap '' TERM; echo up; sleep 0.3; exit 9"), folder)
+    running.until("up")
+    pid = running.pid
     os.kill(pid, signal.SIGTERM)
-    assert ended(pid) == 9
+    assert running.end() == 9
 
 
 def test_a_killed_launcher_takes_its_container_with_it(root: Path, folder: Path) -> None:
-    pid = started(config(root, *SH, "echo up; exec sleep 60", linux__resources=None), folder / "out")
+    running = Running(config(root, *SH, "echo up; exec sleep 60", linux__resources=None), folder)
+    running.until("up")
+    pid = running.pid
     inner = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
     os.kill(pid, signal.SIGKILL)
-    ended(pid)
+    running.end()
     until(lambda: not Path(f"/proc/{inner}").exists() or "\nState:\tZ" in Path(f"/proc/{inner}/status").read_text())
     assert pid
 
@@ -313,37 +302,39 @@ def test_a_killed_launcher_takes_its_container_with_it(root: Path, folder: Path)
 def test_two_containers_of_one_name(root: Path, folder: Path) -> None:
     path = f"/harden/test-{os.getpid()}-twice"
     document = config(root, *SH, "echo up; sleep 0.5", linux__cgroupsPath=path)
-    pid = started(document, folder / "out")
+    running = Running(document, folder)
+    running.until("up")
     result = launch(config(root, "true", linux__cgroupsPath=path), folder)
     assert "exists already" in result.error
-    assert ended(pid) == 0
+    assert running.end() == 0
 
 
 def test_a_terminal(root: Path, folder: Path) -> None:
-    document = config(root, *SH, 'stty size; tty; read line; echo "got $line"; exit 4', process__terminal=True)
-    document["process"]["consoleSize"] = {"height": 30, "width": 90}
-    pid, screen = pty.fork()
-    if pid == 0:
-        code = 99
-        try:
-            made = container.plan(Spec.parse(document), bundle="/", name=f"test-{os.getpid()}", machine=cgroups.read_layout())
-            code = container.run(made).code
-        finally:
-            os._exit(code)
+    document = config(root, *SH, 'tty; read line; echo "got $line"; stty size; exit 4', process__terminal=True)
+    running = Running(document, folder, terminal=True)
     seen = b""
     sent = False
-    while select.select([screen], [], [], 20)[0]:
+    while select.select([running.screen], [], [], 20)[0]:
         try:
-            seen += os.read(screen, 1000)
+            seen += os.read(running.screen, 1000)
         except OSError:
             break
         if b"/dev/pts/0" in seen and not sent:
-            os.write(screen, b"hello\r")
+            fcntl.ioctl(running.screen, termios.TIOCSWINSZ, struct.pack("4H", 11, 22, 0, 0))  # which sends SIGWINCH
+            time.sleep(0.3)
+            os.write(running.screen, b"hello\r")
             sent = True
-    os.close(screen)
-    assert ended(pid) == 4
-    assert b"/dev/pts/0" in seen
+    assert running.end() == 4
     assert b"got hello" in seen
+    assert b"11 22" in seen
+
+
+def test_a_terminal_can_be_interrupted_from_outside(root: Path, folder: Path) -> None:
+    running = Running(config(root, *SH, "echo up; exec sleep 60", process__terminal=True), folder, terminal=True)
+    while b"up" not in os.read(running.screen, 1000):
+        pass
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.end() == 143
 
 
 def test_without_a_terminal_of_ours_a_terminal_still_works(root: Path, folder: Path) -> None:
@@ -368,3 +359,57 @@ def test_an_init_that_dies_is_reported(root: Path, folder: Path, monkeypatch: py
     result = launch(config(root, "true"), folder)
     assert "killed before it started" in result.error
     assert result.code == parent.EXIT_FAILED
+
+
+# --- many, and others' documents ------------------------------------------------------------------------------------------------
+
+
+def test_many_at_once(root: Path, folder: Path) -> None:
+    running = [Running(config(root, *SH, f"echo up; exit {number}"), folder) for number in range(10)]
+    assert [one.end() for one in running] == list(range(10))
+
+
+@pytest.mark.parametrize("name", ["runc-spec", "runc-spec-rootless"])
+def test_what_runc_writes_runs(root: Path, folder: Path, name: str) -> None:
+    document = json.loads((Path(__file__).parents[1] / "fixtures" / "oci" / f"{name}.json").read_text())
+    document["root"]["path"] = root.name
+    document["mounts"] += binds()
+    result = launch(document, folder, stdin="echo $((6 * 7)); exit 5\n")
+    assert (result.code, "42" in result.out) == (5, True), result
+
+
+def test_an_ordinary_user_with_a_range(root: Path, folder: Path) -> None:
+    if not Path("/usr/bin/newuidmap").exists():
+        pytest.skip("newuidmap: not installed")
+    (folder / "ids").write_text("daemon:300000:1000\n")
+
+    def before() -> None:
+        calls.unshare(consts.CLONE_NEWNS)
+        mounting.mount("", "/", "", consts.MS_REC | consts.MS_PRIVATE)
+        for path in ("/etc/subuid", "/etc/subgid"):
+            if not Path(path).exists():
+                Path(path).write_text("")
+            tree = mounting.clone_tree(consts.AT_FDCWD, str(folder / "ids"))
+            mounting.attach(tree, mounting.open_path(path), name=path)
+
+    document = by_a_user(root, *SH, "id -u; id -g; id -G; cat /proc/self/uid_map", uid=1)
+    for kind in ("uidMappings", "gidMappings"):
+        document["linux"][kind] = [{"containerID": 0, "hostID": 1, "size": 1}, {"containerID": 1, "hostID": 300000, "size": 1000}]
+    document["process"]["user"] = {"uid": 7, "gid": 8, "additionalGids": [9]}
+    result = launch(document, folder, uid=1, before=before)
+    assert result.error == ""
+    assert result.out.split() == ["7", "8", "8", "9", "0", "1", "1", "1", "300000", "1000"]
+
+
+def test_devices_that_are_asked_for(root: Path, folder: Path) -> None:
+    device = {"path": "/dev/zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o600, "uid": 3, "gid": 4}
+    kinds = [{"type": kind} for kind in ("mount", "uts")]
+    changes = {"linux__namespaces": kinds, "linux__uidMappings": None, "linux__devices": [device], "linux__resources": None}
+    assert launch(config(root, *SH, "stat -c '%a %u %g' /dev/zero", **changes), folder).out == "600 3 4\n"
+    wrong = [{"path": "/dev/zero", "type": "c", "major": 1, "minor": 3}]
+    assert "is not the device 1:3" in launch(config(root, "true", linux__devices=wrong), folder).error
+    (root / "dev").mkdir()
+    (root / "dev" / "null").write_text("no device")
+    document = config(root, "true", **{**changes, "linux__devices": None})
+    document["mounts"] = [mount for mount in document["mounts"] if not mount["destination"].startswith("/dev")]
+    assert "/dev/null of the container is something else" in launch(document, folder).error

@@ -9,7 +9,10 @@ import json
 import mmap
 import os
 import pickle
+import pty
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from hardener.errors import HardenError
 from hardener.linux import calls, consts
 from hardener.oci.runtime import Spec
 from hardener.runtime import cgroups, container, program, sync
-from hardener.runtime.parent import LaunchError
+from hardener.runtime.parent import Launch, LaunchError
 
 PROBE = Path(__file__).parents[1] / "runtime" / "probe.py"
 PYTHON = sys.base_prefix
@@ -139,8 +142,24 @@ class _Measured:
             forked.add(pickle.loads(self.memory.read(size)))
 
 
-def launch(document: dict[str, Any], folder: Path, *, upper: str | None = None, stdin: str = "", uid: int = 0) -> Result:
-    """Launch a container from a config.json, and wait for its end; `folder` takes its output, `uid` is who launches."""
+def _plan(document: dict[str, Any], folder: Path, upper: str | None) -> Launch:
+    spec = Spec.parse(document)
+    return container.plan(spec, bundle=str(folder), name=f"test-{os.getpid()}", machine=cgroups.read_layout(), upper=upper)
+
+
+def launch(
+    document: dict[str, Any],
+    folder: Path,
+    *,
+    upper: str | None = None,
+    stdin: str = "",
+    uid: int = 0,
+    before: Callable[[], None] | None = None,
+) -> Result:
+    """Launch a container from a config.json, and wait for its end.
+
+    `folder` takes its output, `uid` is who launches, `before` runs in the launcher while it is still root.
+    """
     number = len(list(folder.glob("out.*")))
     streams = [folder / f"{name}.{number}" for name in ("in", "out", "err")]
     streams[0].write_text(stdin)
@@ -155,16 +174,15 @@ def launch(document: dict[str, Any], folder: Path, *, upper: str | None = None, 
             os.dup2(opened, fd)
             os.close(opened)
         measured = _Measured()
+        if before is not None:
+            before()
         if uid:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
             calls.prctl(consts.PR_SET_DUMPABLE, 1)  # as after the execve of a program that the user has started
         try:
-            spec = Spec.parse(document)
-            name = f"test-{os.getpid()}"
-            made = container.plan(spec, bundle=str(folder), name=name, machine=cgroups.read_layout(), upper=upper)
-            outcome = container.run(made)
+            outcome = container.run(_plan(document, folder, upper))
             return outcome.code, outcome.notices, ""
         except LaunchError as error:
             return error.code, [], str(error)
@@ -175,6 +193,51 @@ def launch(document: dict[str, Any], folder: Path, *, upper: str | None = None, 
 
     code, notices, error = forked.forked(child)
     return Result(code, streams[1].read_text(), streams[2].read_text(), notices, error)
+
+
+class Running:
+    """A launcher that runs until its container ends: `pid` is its own; with `screen` it has a terminal, whose other side that is."""
+
+    def __init__(self, document: dict[str, Any], folder: Path, *, terminal: bool = False) -> None:
+        self.out = folder / f"running.{len(list(folder.glob('running.*')))}"
+        self.out.write_text("")
+        self.memory = mmap.mmap(-1, 1 << 22)
+        self.screen = -1
+        if terminal:
+            self.pid, self.screen = pty.fork()
+        else:
+            self.pid = os.fork()
+        if self.pid == 0:
+            self._run(document, folder, terminal=terminal)
+
+    def _run(self, document: dict[str, Any], folder: Path, *, terminal: bool) -> None:
+        code = 99
+        try:
+            if not terminal:
+                os.dup2(os.open(self.out, os.O_WRONLY | os.O_APPEND), 1)
+            code = container.run(_plan(document, folder, None)).code
+            payload = pickle.dumps(forked.lines())
+            self.memory.write(len(payload).to_bytes(8, "little") + payload)
+        finally:
+            os._exit(code)
+
+    def until(self, text: str) -> None:
+        """Wait until the container has said something."""
+        deadline = time.monotonic() + 30
+        while text not in self.out.read_text():
+            assert time.monotonic() < deadline, self.out.read_text()
+            time.sleep(0.005)
+
+    def end(self) -> int:
+        """Wait for the launcher's end and return its exit code."""
+        _, status = os.waitpid(self.pid, 0)
+        if self.screen >= 0:
+            os.close(self.screen)
+        self.memory.seek(0)
+        size = int.from_bytes(self.memory.read(8), "little")
+        if size:
+            forked.add(pickle.loads(self.memory.read(size)))
+        return os.waitstatus_to_exitcode(status)
 
 
 def probe(document: dict[str, Any], folder: Path, **options: Any) -> Any:
