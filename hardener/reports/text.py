@@ -89,6 +89,8 @@ def headline(report: Report, summary: Summary, paint: Paint) -> str:
     if not report.findings:
         if report.errors:
             return paint(BOLD, f"no findings in the {checked} that could be checked")
+        if summary.failing:  # `--show` keeps them back
+            return paint(BOLD, f"{checked} checked, and no finding severe enough to be shown")
         return f"{paint(GREEN, 'clean')}: {checked} checked, no findings"
     parts = ", ".join(paint(INKS[severity], f"{number:,} {severity.label}") for severity, number in summary.severities.items() if number)
     return f"{paint(BOLD, count(len(report.findings), 'finding'))} in {summary.files_hit:,} of {checked}: {parts}"

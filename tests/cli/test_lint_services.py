@@ -54,6 +54,12 @@ def test_an_env_file_that_is_asked_for_must_be_readable(harden: Harden, project:
     assert "HS811" not in run.out
 
 
+def test_findings_that_are_not_shown_are_not_called_clean(harden: Harden, tmp_path: Path) -> None:
+    run = harden("lint", "--show", "critical", "--", "docker", "run", "--pid", "host", "nginx:1.27.3")
+    assert run.code == 1
+    assert "clean" not in run.out and "severe enough to be shown" in run.out and "exit 1: 1 finding" in run.out
+
+
 def test_a_command_line(harden: Harden, tmp_path: Path) -> None:
     run = harden("lint", "--format", "concise", "--", "docker", "run", "--privileged", "nginx:1.27.3")
     assert run.code == 1
