@@ -30,6 +30,7 @@ class ServiceJudge:
 
     def __init__(self, linter: Linter) -> None:
         self._linter = linter
+        self._roots: dict[str, str] = {}
 
     def judge(self, target: Target, outcome: Outcome) -> None:
         """Judge one target and add what comes of it to `outcome`."""
@@ -46,7 +47,7 @@ class ServiceJudge:
                 return
         if kind == "compose" and target.is_found and _is_foreign(file, target):
             return
-        files = _Files(linter, target, file)
+        files = _Files(linter, target, file, _root(os.path.dirname(target.file), linter.options.cwd, self._roots))
         if kind == "compose":
             project = self._compose(target, file, files, outcome)
         elif kind:
@@ -153,12 +154,12 @@ class ServiceJudge:
 class _Files:
     """Opens the files of a project: those it names, and no others outside of the repository (or folder) that it lies in."""
 
-    def __init__(self, linter: Linter, target: Target, file: SourceFile) -> None:
+    def __init__(self, linter: Linter, target: Target, file: SourceFile, root: str) -> None:
         self._linter = linter
         self._target = target
         self._known: dict[str, SourceFile | str | None] = {}
         self._absolute: dict[str, str] = {}
-        self._root = _root(os.path.dirname(target.file), linter.options.cwd)
+        self._root = root
         self.add(file, target.file)
 
     def add(self, file: SourceFile, absolute: str) -> None:
@@ -265,15 +266,23 @@ def _is_foreign(file: SourceFile, target: Target) -> bool:
     return not discover.resembles(file)
 
 
-def _root(folder: str, cwd: str) -> str:
-    """Return the folder that a project's files may come from: its repository, else where the run was started, else its own folder."""
+def _root(folder: str, cwd: str, known: dict[str, str]) -> str:
+    """Return the folder that a project's files may come from: its repository, else where the run was started, else its own folder.
+
+    `known` keeps the repositories of folders, "" for none: those of a run share their parents.
+    """
     at = folder
-    while True:
-        if os.path.lexists(os.path.join(at, ".git")):
-            return os.path.realpath(at)
+    passed = []
+    while at not in known:
+        passed.append(at)
         parent = os.path.dirname(at)
-        if parent == at:
-            break
-        at = parent
+        if os.path.lexists(os.path.join(at, ".git")):
+            known[at] = os.path.realpath(at)
+        elif parent == at:
+            known[at] = ""
+        else:
+            at = parent
+    repository = known[at]
+    known.update(dict.fromkeys(passed, repository))
     inside = cwd and (folder + os.sep).startswith(cwd.rstrip(os.sep) + os.sep)
-    return os.path.realpath(cwd if inside else folder)
+    return repository or os.path.realpath(cwd if inside else folder)
