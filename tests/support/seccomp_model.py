@@ -69,6 +69,13 @@ def newest(profile: Profile, architecture: str) -> int:
     return max((number for number in named if number < limit), default=-1)
 
 
+def is_newer(profile: Profile, architecture: str, number: int) -> bool:
+    """Tell whether a syscall did not exist for who wrote a profile, which then refuses it with ENOSYS."""
+    if lets_through(default(profile)) or (architecture == "arm" and number >= syscalls.ARM_PRIVATE):
+        return False
+    return -1 < newest(profile, architecture) < number
+
+
 def arguments_worth_trying(profile: Profile, name: str, bits: int) -> list[tuple[int, ...]]:
     """Return arguments on both sides of every test, with high bits, and otherwise plain ones."""
     tests = [test for entry in profile["syscalls"] if name in entry["names"] for test in entry.get("args", ())]
