@@ -22,6 +22,7 @@ FLAGS: Final = {
     "--memory": ("SIZE", "memory, with no swap beside it (also -m; default 512m)"),
     "--pids-limit": ("NUMBER", "processes and threads (default 256)"),
     "--cpus": ("NUMBER", "processors (default 1)"),
+    "--allow-unenforced": ("LIMIT", "go without memory, pids or cpu where it cannot be enforced, instead of refusing"),
     "--cap-add": ("NAME", "a capability; there is none by default"),
     "--read-only": ("", "keep the root filesystem read-only (the default)"),
     "--writable": ("", "let the root be written to, in memory; it is gone afterwards"),
@@ -44,7 +45,9 @@ SHORT: Final = {
     "-i": "--interactive",
     "-h": "--help",
 }
-REPEATED: Final = ("--env", "--volume", "--cap-add")
+REPEATED: Final = ("--env", "--volume", "--cap-add", "--allow-unenforced")
+# What `--allow-unenforced` may name: the controller of control groups, and the attribute of a request.
+LIMITS: Final = {"memory": "memory", "pids": "pids", "cpu": "cpus"}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -63,6 +66,15 @@ def run(args: Namespace) -> int:
     request = understand(options, rest)
     from hardener.runtime import cgroups, container, parent
 
+    machine = cgroups.read_layout()
+    for limit in options.get("--allow-unenforced", []):
+        if limit not in LIMITS:
+            raise HardenError(
+                f"{limit!r} is not a limit", where="--allow-unenforced", how=suggest(limit, [*LIMITS]) or "memory, pids or cpu"
+            )
+        if not cgroups.writable(machine, limit):
+            setattr(request, LIMITS[limit], 0)
+            print(f"harden: not enforced: {limit}", file=sys.stderr)
     spec = launch.specification(request)
     if "--print-spec" in options:
         import json
@@ -70,7 +82,7 @@ def run(args: Namespace) -> int:
         print(json.dumps(spec.dump(), indent=2))
         return EXIT_CLEAN
     upper = launch.UPPER if request.writable else None
-    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=cgroups.read_layout(), upper=upper)
+    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, upper=upper)
     if "--dry-run" in options:
         for step, lines in container.describe(made):
             print(f"{step}:\n  " + "\n  ".join(lines))

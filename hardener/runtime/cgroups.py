@@ -251,7 +251,34 @@ def remove(plan: Cgroups) -> None:
         _rmdir(group.directory, patient=True)
         parent = group.directory.rpartition("/")[0]
         if parent == f"{group.mount}/{PARENT}":
+            _sweep(parent)
             _rmdir(parent)
+
+
+def _sweep(parent: str) -> None:
+    """Remove what launchers that were killed have left: groups named after a process that is no more."""
+    try:
+        names = posix.listdir(parent)
+    except FileNotFoundError:
+        return
+    for name in names:
+        pid = name.rpartition("-")[2]
+        if pid.isdigit() and pid.isascii() and not _lives(pid):
+            _rmdir(f"{parent}/{name}")
+
+
+def _lives(pid: str) -> bool:
+    try:
+        posix.stat(f"/proc/{pid}")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def writable(machine: Layout, controller: str) -> bool:
+    """Tell whether we may make groups that have a controller."""
+    point = machine.v1.get(controller, machine.unified if controller in machine.controllers else None)
+    return point is not None and posix.access(point, posix.W_OK)
 
 
 def _rmdir(path: str, *, patient: bool = False) -> None:
@@ -263,7 +290,7 @@ def _rmdir(path: str, *, patient: bool = False) -> None:
         except OSError as error:
             if error.errno not in (EBUSY, ENOTEMPTY):
                 raise
-            if not patient:  # other containers live there
+            if not patient:  # somebody lives there
                 return
             _pause(attempt)  # a process that was just reaped leaves its group a moment later
         else:

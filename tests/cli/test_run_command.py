@@ -75,6 +75,13 @@ def test_a_limit_that_was_hit_is_said() -> None:
     assert "harden: pids: " in result.stderr
 
 
+def test_a_limit_that_cannot_be_enforced_may_be_left_out(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hardener.runtime.cgroups.writable", lambda machine, controller: controller != "memory")
+    code, out, err = harden("run", "--print-spec", "--allow-unenforced=memory", "--allow-unenforced", "pids", "--rootfs=/r", "p")
+    assert (code, err) == (0, "harden: not enforced: memory\n")
+    assert json.loads(out)["linux"]["resources"].keys() == {"devices", "cpu", "pids"}
+
+
 # --- the specification ----------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +164,7 @@ def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.Monke
         (["--pids-limit=1.5", "host", "x"], "'1.5' is not a whole number above 0"),
         (["--cpus=nan", "host", "x"], "'nan' is not a number above 0"),
         (["--read-only", "--writable", "host", "x"], "contradict each other"),
+        (["--allow-unenforced=memry", "host", "x"], "did you mean 'memory'?"),
         (["--network=brige", "host", "x"], "network 'brige' is not supported"),
         (["--cap-add=CHWON", "host", "x"], "did you mean 'CHOWN'?"),
         (["-e=x=y", "-e", "=x", "host", "x"], "'=x' is not NAME=value"),

@@ -299,6 +299,19 @@ def test_a_killed_launcher_takes_its_container_with_it(root: Path, folder: Path)
     assert pid
 
 
+def test_what_a_killed_launcher_leaves_is_cleaned_by_the_next(root: Path, folder: Path) -> None:
+    running = Running(config(root, *SH, "echo up; exec sleep 60", linux__resources={"pids": {"limit": 9}}), folder)
+    running.until("up")
+    os.kill(running.pid, signal.SIGKILL)
+    running.end()
+    left = list(Path("/sys/fs/cgroup").glob(f"**/harden/test-{running.pid}"))
+    deadline = time.monotonic() + 20
+    while any(path.exists() for path in left):
+        assert time.monotonic() < deadline
+        launch(config(root, "true", linux__resources={"pids": {"limit": 9}}), folder)
+    assert len(left) == 1
+
+
 def test_two_containers_of_one_name(root: Path, folder: Path) -> None:
     path = f"/harden/test-{os.getpid()}-twice"
     document = config(root, *SH, "echo up; sleep 0.5", linux__cgroupsPath=path)
