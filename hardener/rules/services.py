@@ -1,7 +1,7 @@
 """What checks on services ask again and again: whether a key is in force, whether something can be said to be missing."""
 
 from hardener.finding import Match, Severity
-from hardener.sources.service import Port, Service, Setting
+from hardener.sources.service import Mount, Port, Service, Setting
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
 
@@ -42,6 +42,15 @@ def in_force(service: Service, key: str) -> bool:
 def has_address(port: Port) -> bool:
     """Whether a port is known to be published on one address, and not on all."""
     return port.host_ip is not None and port.host_ip is not UNKNOWN and port.host_ip not in ("", "0.0.0.0", "::", "[::]")  # noqa: S104
+
+
+def source_of(mount: Mount, service: Service) -> str:
+    """Return what a message calls the source of a mount: as it is written, or as the variables in it have it."""
+    text = mount.source_place.text
+    if "$" not in text or not isinstance(mount.source, str):
+        return text
+    folder = service.project.folder.rstrip("/") + "/"
+    return f"./{mount.source.removeprefix(folder)}" if mount.source.startswith(folder) else mount.source
 
 
 def is_complete(service: Service) -> bool:

@@ -111,3 +111,10 @@ def test_a_missing_file_is_one_clear_error(harden: Harden, tmp_path: Path) -> No
     assert run.code == 2
     assert "nothing.yaml" in run.out + run.err
     assert "Traceback" not in run.err
+
+
+def test_messages_name_what_variables_hold_and_no_path_of_this_machine(harden: Harden, tmp_path: Path) -> None:
+    text = 'services:\n  a: {image: "x:1", volumes: ["${D:-/mnt/x}/p:/q", "${R:-./rel}/p:/r", "./w:/s"]}\n'
+    (tmp_path / "stack.yml").write_text(text, encoding="utf-8")
+    out = harden("lint", "--format", "concise", "--profile", "all", "--select", "HS934", "stack.yml").out
+    assert [line.split(" HS934 ")[1].split()[0] for line in out.splitlines() if " HS934 " in line] == ["/mnt/x/p", "./rel/p", "./w"]

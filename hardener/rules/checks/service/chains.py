@@ -8,6 +8,7 @@ from hardener.finding import Match, Severity
 from hardener.rules import exposure, known_services
 from hardener.rules.checks import Check
 from hardener.rules.context import ServiceContext
+from hardener.rules.services import source_of
 from hardener.sources.service import Mount, Port, Project, Service, Variable
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Pattern, Place
@@ -202,7 +203,7 @@ def stepping_stone(project: Project, context: ServiceContext) -> Iterator[Match]
                 continue
             other, service, what, where = reader
             place = mount.source_place
-            volume = f"the {_KINDS[mount.type]} {place.text}"
+            volume = f"the {_KINDS[mount.type]} {source_of(mount, front)}"
             yield Match(
                 place.span, {"front": front.name, "volume": volume, "service": service.name, "power": what},
                 ((port.place, f"{front.name} is published here"), (other.place, f"{service.name} mounts it"), (where, what)),

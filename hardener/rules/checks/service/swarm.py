@@ -13,7 +13,7 @@ from hardener.rules.checks import Check
 from hardener.rules.checks.service.posture import has_healthcheck
 from hardener.rules.context import ServiceContext
 from hardener.rules.known_services import is_store
-from hardener.rules.services import at, has_address, is_complete, missing
+from hardener.rules.services import at, has_address, is_complete, missing, source_of
 from hardener.sources.service import Deploy, Mount, Port, Project, Resource, Service, Setting, Update
 from hardener.sources.unknown import UNKNOWN
 from hardener.text import Place
@@ -461,7 +461,7 @@ def unplaced_bind(service: Service, context: ServiceContext) -> Iterator[Match]:
         if path in _FILES_ON_EVERY_NODE or f"{path}/".startswith(_ON_EVERY_NODE):
             continue
         place = mount.source_place
-        yield Match(place.span, {"path": place.text[:80], "name": service.name}, mount.history, file=place.file)
+        yield Match(place.span, {"path": source_of(mount, service), "name": service.name}, mount.history, file=place.file)
 
 
 def host_mode_port(service: Service, context: ServiceContext) -> Iterator[Match]:
