@@ -393,3 +393,17 @@ def test_time_is_linear(path: str, line: str) -> None:
 
     cost(10)
     assert cost(800) < 12 * cost(200) + 0.02
+
+
+def test_makefile_variables() -> None:
+    text = (
+        "RUN := docker run --rm --privileged \\\n  -v $(PWD):/src\nID = $(shell docker run --pid=host one:1 id)\n"
+        "ALL ?= sudo docker container run two:2 # docker run three\nTOOL = docker\n# R = docker run four\nx:\n\t$(RUN) five:5\n"
+    )
+    project = runline.find(SourceFile("Makefile", text), "makefile", "/project")
+    assert project.problems == []
+    begun, shell, whole = project.services
+    assert begun.privileged is not None and begun.open_ended and begun.image is None and len(begun.mounts) == 1
+    assert shell.image is not None and shell.image.place.text == "one:1" and not shell.open_ended
+    assert shell.command is not None and [word.value for word in shell.command.words] == ["id"]
+    assert whole.image is not None and whole.image.place.text == "two:2" and whole.open_ended

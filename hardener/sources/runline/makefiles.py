@@ -13,6 +13,10 @@ from hardener.sources.service import Project
 from hardener.text import Pattern, SourceFile, Span, View, ViewBuilder
 
 _ASSIGNMENT: Final = Pattern(r"(?m)^[ ]*(?:export |override )*([A-Za-z_][\w.-]*)[ ]*(?::|::|\?|:::)?=[ \t]*([^\n#]*)")
+_RUN_LINE: Final = Pattern(
+    r"(?m)^[ ]*(?:export |override )*[A-Za-z_][\w.-]*[ ]*(?:::|:::|[:?+!])?=[ \t]*(\$\(shell[ \t]+)?"
+    r"((?:sudo[ \t]+)?(?:docker|podman|nerdctl)[ \t]+(?:container[ \t]+)?(?:run|create)\b)"
+)
 _TOOL: Final = Pattern(r"\b(?:docker|podman|nerdctl)$")
 _DOLLAR: Final = Pattern(r"\$(?:([({])|(.))", 16)  # DOTALL
 _INNER: Final = Pattern(r"[(){}]")
@@ -23,7 +27,8 @@ def read_file(file: SourceFile, project: Project) -> None:
     """Add the run lines of a Makefile to a project."""
     ends = Ends(file)
     tools = _tools(file.text)
-    for start, end in _recipes(file.text):
+    count = 0
+    for start, end, is_part in (*_values(file.text), *[(*span, False) for span in _recipes(file.text)]):
         text = file.text[start:end]
         if "run" not in text and "create" not in text:
             continue
@@ -34,6 +39,32 @@ def read_file(file: SourceFile, project: Project) -> None:
             if tool:
                 ends.texts[view.offset(at)] = tool
         read_text(replace(view, holes, ends), ends, project, has_tool=bool(ends.texts))
+        if is_part:
+            _leave_open(project, count)
+        count = len(project.services)
+
+
+def _leave_open(project: Project, count: int) -> None:
+    """Take a variable's value for the beginning of a line: where it is used, flags and the image may follow."""
+    begun = project.services[count:]
+    for service in begun:
+        service.open_ended = True
+    places = [service.place for service in begun]
+    project.problems[:] = [problem for problem in project.problems if problem.code != "run-no-image" or problem.place not in places]
+
+
+def _values(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield the values of variables that begin a run line, and the commands that make itself runs for a value."""
+    for found in _RUN_LINE.finditer(text):
+        end = text.find("\n", found.end())
+        while end > 0 and text[end - 1 : end] == "\\":
+            end = text.find("\n", end + 1)
+        end = len(text) if end < 0 else end
+        start = found.start(2)
+        if found[1]:
+            yield start, min(end, _close(text, start, "(") - 1), False
+        else:
+            yield start, end, True
 
 
 def _tools(text: str) -> dict[str, str]:
