@@ -69,7 +69,7 @@ def test_kind_of(path: str, kind: str | None) -> None:
 MAKEFILE = """\
 DOCKER ?= sudo podman
 IMAGE := web:1
-X = docker run not-a-recipe \\
+X = echo docker run not-a-recipe \\
 \tdocker run continued
 # docker run comment
 run: build
