@@ -10,6 +10,7 @@ import posix
 
 from hardener.errors import HardenError, suggest
 from hardener.linux import mounting, procfs
+from hardener.linux.binding import MACHINE
 from hardener.oci.runtime import (
     VERSION,
     Capabilities,
@@ -140,8 +141,17 @@ def specification(request: Request) -> Spec:
             resources=_resources(request),
             masked_paths=MASKED + (HIDDEN_FILES if request.root == HOST else ()),
             readonly_paths=READONLY,
+            seccomp=_filter(request.capabilities),
         ),
     )
+
+
+def _filter(capabilities: list[str]) -> dict[str, object]:
+    from hardener.policies import seccomp
+
+    release = [int(number) for number in posix.uname().release.split("-")[0].split(".")[:2]]
+    names = [f"CAP_{_capability(name)}" for name in capabilities]
+    return seccomp.resolved(seccomp.load("default"), machine=MACHINE, capabilities=names, kernel=(release[0], release[1]))
 
 
 def _mappings() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:

@@ -214,8 +214,8 @@ def usage() -> str:
     return f"""usage: harden run [OPTION …] --rootfs DIR [--] PROGRAM [ARGUMENT …]
        harden run [OPTION …] host [--] PROGRAM [ARGUMENT …]
 
-Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a read-only root, limits of
-memory, processes and processors, no network.
+Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a filter of system
+calls, a read-only root, limits of memory, processes and processors, no network.
 
 options:
 {table}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PARENT: Final = "harden"
 EBUSY, ENOTEMPTY = 16, 39
+_ATTEMPTS = 100
 
 
 class Layout:
@@ -161,7 +162,7 @@ def create(plan: Cgroups) -> None:
 
 def _make(group: Group) -> None:
     # Another launch may remove the common parent between our two calls; then we make it anew.
-    for _ in range(100):
+    for _ in range(_ATTEMPTS):
         at = group.mount
         try:
             for part in group.directory[len(group.mount) :].strip("/").split("/"):

@@ -1,0 +1,118 @@
+"""How groups are made, on directories that stand for hierarchies; real ones are in test_lives.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hardener.errors import HardenError
+from hardener.linux import procfs
+from hardener.runtime import cgroup_mount, cgroups
+from hardener.runtime.cgroups import Cgroups, Group, Layout
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    monkeypatch.setattr(procfs, "write", lambda path, value: found.append((path, value)))
+    return found
+
+
+def test_controllers_are_handed_down(tmp_path: Path, written: list[tuple[str, str]]) -> None:
+    group = Group(str(tmp_path), "/harden/box", [("pids.max", "9")], ("pids", "memory"))
+    plan = Cgroups((group,), group.directory)
+    cgroups.create(plan)
+    cgroups.attach(plan, 77, born_inside=True)
+    assert written == [
+        (f"{tmp_path}/cgroup.subtree_control", "+pids +memory"),
+        (f"{tmp_path}/harden/cgroup.subtree_control", "+pids +memory"),
+        (f"{tmp_path}/harden/box/pids.max", "9"),
+    ]
+    cgroups.attach(plan, 77)
+    assert written[-1] == (f"{tmp_path}/harden/box/cgroup.procs", "77")
+    cgroups.remove(plan)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_new_cpuset_takes_over_its_parents_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        (tmp_path / name).write_text("0-1\n")
+    made = cgroups._mkdir
+
+    def mkdir(path: str) -> bool:
+        fresh = made(path)
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            (Path(path) / name).write_text("\n")
+        return fresh
+
+    monkeypatch.setattr(cgroups, "_mkdir", mkdir)
+    cgroups.create(Cgroups((Group(str(tmp_path), "/a/b", [("cpuset.cpus", "1")]),), None))
+    assert (tmp_path / "a" / "cpuset.cpus").read_text() == "0-1\n"
+    assert (tmp_path / "a" / "b" / "cpuset.cpus").read_text().startswith("1")
+    assert (tmp_path / "a" / "b" / "cpuset.mems").read_text() == "0-1\n"
+
+
+def test_a_group_that_exists_is_somebody_elses(tmp_path: Path) -> None:
+    (tmp_path / "harden" / "box").mkdir(parents=True)
+    with pytest.raises(HardenError, match="exists already"):
+        cgroups.create(Cgroups((Group(str(tmp_path), "/harden/box", []),), None))
+    assert (tmp_path / "harden" / "box").exists()
+
+
+def test_the_second_of_two_groups_fails(tmp_path: Path, written: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Group(f"{tmp_path}", "/harden/box", []), Group(f"{tmp_path}/none", "/harden/box", [])
+    monkeypatch.setattr(cgroups, "_ATTEMPTS", 3)
+    with pytest.raises(OSError, match="its parent vanishes again and again"):
+        cgroups.create(Cgroups((first, second), None))
+    assert os.listdir(tmp_path) == []
+    assert written == []
+
+
+@pytest.mark.parametrize("code", [1, 13, 30])
+def test_a_limit_that_is_not_ours_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(path: str, value: str) -> None:
+        raise OSError(code, f"write({path}): refused")
+
+    monkeypatch.setattr(procfs, "write", refuse)
+    with pytest.raises(HardenError, match="the limits cannot be enforced: write"):
+        cgroups.create(Cgroups((Group(str(tmp_path), "/harden/box", [("pids.max", "1")]),), None))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_limit_of_swap_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = Group(str(tmp_path), "/harden/box", [("memory.swap.max", "1")])
+    monkeypatch.setattr(cgroups, "_no_swap", lambda: True)
+    cgroups.create(Cgroups((group,), None))
+    cgroups.remove(Cgroups((group,), None))
+    monkeypatch.setattr(cgroups, "_no_swap", lambda: False)
+    with pytest.raises(OSError, match=r"memory\.swap\.max"):
+        cgroups.create(Cgroups((group,), None))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_group_with_processes_is_not_given_up_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "_pause", lambda attempt: None)
+    group = Group(str(tmp_path), "/harden/box", [])
+    (tmp_path / "harden" / "box" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="processes are left in it"):
+        cgroups.remove(Cgroups((group,), None))
+
+
+def test_only_groups_of_dead_launchers_are_swept(tmp_path: Path) -> None:
+    group = Group(str(tmp_path), "/harden/box", [])
+    for name in ("box", f"run-{os.getpid()}", "run-4194999", "web", "run-²"):
+        (tmp_path / "harden" / name).mkdir(parents=True)
+    cgroups.remove(Cgroups((group,), None))
+    assert sorted(os.listdir(tmp_path / "harden")) == sorted([f"run-{os.getpid()}", "web", "run-²"])
+
+
+def test_what_may_be_written(tmp_path: Path) -> None:
+    machine = Layout({"memory": str(tmp_path)}, str(tmp_path / "none"), ("pids",))
+    assert [cgroups.writable(machine, name) for name in ("memory", "pids", "cpu")] == [True, False, False]
+
+
+def test_what_is_shown_inside() -> None:
+    own = procfs.parse_cgroups(procfs.read("/proc/self/cgroup"))
+    assert cgroup_mount.sources(Layout({}, "/cg", ())) == {"": f"/cg{own.get('', '/')}"}
+    assert cgroup_mount.sources(Layout({}, None, ())) == {}
+    assert set(cgroup_mount.sources(Layout({"nothing": "/cg/nothing"}, None, ()))) <= {"nothing"}
