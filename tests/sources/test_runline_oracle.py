@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from inspect_shape import recorded, shape_of
 
-from hardener.engine.ready import Judged
 from hardener.engine.dispatch_services import ServiceDispatch
+from hardener.engine.ready import Judged
 from hardener.finding import Severity
 from hardener.rules.context import ServiceContext
 from hardener.rules.load import builtin
