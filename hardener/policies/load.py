@@ -16,6 +16,7 @@
         ACME-8: {title: Backups are tested, not-checkable: nothing in a file says so}
       environments:
         production: {require: [HD104], thresholds: {HD201: 0}}
+    runtime: {memory: 512MiB, read-only: true, loosen: [memory]}     # every key: RUNTIME_KEYS
 
 A policy tightens what it extends: lists grow, the lower threshold holds. An environment that would loosen it is an error.
 """
@@ -31,9 +32,10 @@ from hardener.policies.tighten import narrowed, tighter
 from hardener.text import SourceFile
 
 if TYPE_CHECKING:
+    from hardener.policies.runtime import Runtime
     from hardener.sources.yaml_nodes import Entry, Mapping, Node
 
-_KEYS: Final = ("name", "extends", "why", "gate")
+_KEYS: Final = ("name", "extends", "why", "gate", "runtime")
 _ENVIRONMENT_KEYS: Final = tuple(key for key in GATE_KEYS if key not in ("checks", "environments"))
 _CHECK_KEYS: Final = ("title", "rules", "not-checkable")
 
@@ -87,6 +89,7 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
     reader = _Reader(file)
     base: Policy | None = None
     name, why, gate = "", "", Gate()
+    runtime: Node | None = None
     for entry in reader.entries(root, _KEYS):
         match entry.key.text:
             case "name":
@@ -96,6 +99,8 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
             case "extends":
                 found = _find(reader.text(entry), folder=os.path.dirname(path), where=file.at(entry.value.span))
                 base = _load(found, (*below, path))
+            case "runtime":
+                runtime = entry.value
             case _:
                 gate = reader.gate(entry, "gate", tuple(GATE_KEYS))
     if not name:
@@ -108,7 +113,46 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
         extends = (Origin(base.name, base.why, base.path), *base.extends)
     for environment in gate.environments:
         _require_tightening(whole, gate.environments[environment], environment)
-    return Policy(name, why, path, whole, extends)
+    profiles: list[str] = []
+    asked = base.runtime if base is not None else None
+    if runtime is not None:
+        asked = _runtime(runtime, file, name, asked, profiles)
+    if whole.runtime and asked is None:
+        where = whole.places["runtime"].where
+        raise HardenError("there is no `runtime:` to hold services to", where=where, how="add one, or extend a policy that has one")
+    return Policy(name, why, path, whole, extends, "", asked, (path, *profiles, *(base.files if base is not None else ())))
+
+
+def _runtime(node: "Node", file: SourceFile, name: str, base: "Runtime | None", profiles: list[str]) -> "Runtime":
+    """Read the `runtime:` of a policy, laid over that of the one it extends; the paths of the profiles it names go to `profiles`."""
+    from hardener.policies.runtime_load import RuntimeReader, check, profile_path
+    from hardener.policies.runtime_tighten import tighter as tighter_runtime
+
+    def open_profile(profile: str, where: str) -> object:
+        path = profile_path(profile, os.path.dirname(file.path), data_folder("policies"))
+        profiles.append(path)
+        return _profile(path, profile, where)
+
+    own = RuntimeReader(file, open_profile).read(node, name)
+    whole = own if base is None else tighter_runtime(base, own)
+    check(whole)
+    return whole
+
+
+def _profile(path: str, name: str, where: str) -> object:
+    """Return a profile of system calls in Docker's format, as JSON values."""
+    from json import loads
+
+    from hardener.policies import seccomp
+
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(seccomp.LARGEST + 1)
+    except OSError as error:
+        how = "a file beside the policy (with its ending), or the name of a profile that ships with hardener"
+        raise HardenError(f"cannot read the profile {name!r}: {error.strerror}", where=where, how=how) from None
+    seccomp.parse(content, path)  # refuses what is no profile
+    return loads(content.decode("utf-8-sig"))
 
 
 def _require_common_registry(base: Gate, own: Gate) -> None:
@@ -133,6 +177,7 @@ def _require_tightening(gate: Gate, own: Gate, name: str) -> None:
             ("coverage", own.coverage, both.coverage),
             ("allowed-registries", own.allowed_registries, both.allowed_registries),
             ("require-reason", own.require_reason, both.require_reason),
+            ("runtime", own.runtime, both.runtime),
             ("forbid-ignores", bool(own.forbid_ignores), bool(both.forbid_ignores)),
         )
         if key in own.places and asked != held
@@ -245,6 +290,8 @@ class _Reader:
                     gate = gate._replace(require_reason=self.flag(item))
                 case "allowed-registries":
                     gate = gate._replace(allowed_registries=tuple(word.text for word in self.words(item, key)))
+                case "runtime":
+                    gate = gate._replace(runtime=self.flag(item))
                 case "coverage":
                     gate = gate._replace(coverage=self.choice(item, COVERAGE))
                 case "checks":

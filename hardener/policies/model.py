@@ -1,10 +1,13 @@
 """What a policy asks for. The people who write policies are not those who configure the linter, so a policy only ever tightens."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hardener.finding import Severity
 from hardener.record import NamedTuple
+
+if TYPE_CHECKING:
+    from hardener.policies.runtime import Runtime
 
 COVERAGE: Final = ("allow", "warn", "fail")
 """What `coverage` may be, the mildest first."""
@@ -24,6 +27,7 @@ GATE_KEYS: Final = {
         "the checks of a standard, none of whose rules may find anything: those that name the check among their references,"
         " or `rules`; or why it is `not-checkable` on text"
     ),
+    "runtime": "true: services and `docker run` lines are no looser than `runtime:`; what they do not say is as Docker has it",
     "environments": "what an environment asks for beyond that, by its name",
 }
 """Every key of `gate:` and what it means."""
@@ -71,6 +75,7 @@ class Gate(NamedTuple):
     limits: tuple[Limit, ...] = ()
     coverage: str = ""  # one of COVERAGE; "" when nothing is said: what cannot be seen is a finding like any other
     checks: tuple[Check, ...] = ()
+    runtime: bool = False  # services must satisfy the policy's `runtime:` as written
     environments: Mapping[str, "Gate"] = {}
     places: Mapping[str, Word] = {}  # of the keys that hold one value, by their name
 
@@ -97,3 +102,5 @@ class Policy(NamedTuple):
     gate: Gate
     extends: tuple[Origin, ...] = ()  # the nearest first
     environment: str = ""  # whose further demands are part of `gate`
+    runtime: "Runtime | None" = None  # what a container that runs must satisfy
+    files: tuple[str, ...] = ()  # every file that took part: itself, what it extends, profiles of system calls

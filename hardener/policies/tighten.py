@@ -17,6 +17,8 @@ def tighter(base: Gate, own: Gate) -> Gate:
         places |= _own(own, "coverage")
     if own.require_reason and not base.require_reason:
         places |= _own(own, "require-reason")
+    if own.runtime and not base.runtime:
+        places |= _own(own, "runtime")
     registries = base.allowed_registries or own.allowed_registries
     if base.allowed_registries and own.allowed_registries:
         registries = narrowed(base.allowed_registries, own.allowed_registries)
@@ -33,6 +35,7 @@ def tighter(base: Gate, own: Gate) -> Gate:
         _limits(base.limits, own.limits),
         coverage,
         _checks(base.checks, own.checks),
+        base.runtime or own.runtime,
         environments,
         places,
     )

@@ -45,7 +45,6 @@ def test_a_policy_extends_shipped_ones_and_files_beside_it(tmp_path: Path) -> No
         ("gate: {}", "the policy has no name", "1:1"),
         ("- x", "a policy is a mapping", "1:1"),
         ("name: x\ngates: {}", "unknown key 'gates'", "2:1"),
-        ("name: x\nruntime: {}", "unknown key 'runtime'", "2:1"),
         ("name: x\ngate: {fail-onn: low}", "unknown key 'fail-onn'", "2:8"),
         ("name: x\ngate: {fail-on: never}", "fail-on cannot be 'never'", "2:17"),
         ("name: x\ngate: [a]", "gate is a mapping", "2:7"),
