@@ -82,7 +82,9 @@ def run(args: Namespace) -> int:
         print(json.dumps(spec.dump(), indent=2))
         return EXIT_CLEAN
     upper = launch.UPPER if request.writable else None
-    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, upper=upper)
+    # The root user inside must not be the owner of what root alone may read on this machine.
+    map_root = request.root != launch.HOST
+    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, upper=upper, map_root=map_root)
     if "--dry-run" in options:
         for step, lines in container.describe(made):
             print(f"{step}:\n  " + "\n  ".join(lines))

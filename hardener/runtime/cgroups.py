@@ -10,7 +10,7 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import procfs
-from hardener.runtime import limits
+from hardener.runtime import limits, sync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,9 +153,9 @@ def create(plan: Cgroups) -> None:
         remove(plan)
         if error.errno in (1, 13, 30):  # EPERM, EACCES, EROFS
             raise HardenError(
-                f"the limits cannot be enforced: {error.strerror}",
+                f"the limits cannot be enforced: {sync.describe(error)}",
                 where="linux.resources",
-                how="run as root, or in a cgroup that is delegated to you (systemd-run --user --scope -p Delegate=yes)",
+                how="run as root, or go without by name: harden run --allow-unenforced memory|pids|cpu",
             ) from error
         raise
 

@@ -34,8 +34,11 @@ STEPS = (
 )
 
 
-def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | None = None) -> Launch:
-    """Return all plans of a container, or refuse it. `upper` is the size of a layer in memory for what is written to the root."""
+def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | None = None, map_root: bool = True) -> Launch:
+    """Return all plans of a container, or refuse it. `upper` is the size of a layer in memory for what is written to the root.
+
+    Without `map_root` the files of the root keep the owners of this machine, who are nobody inside.
+    """
     missing = unsupported(spec)
     if missing:
         raise HardenError(f"hardener does not support {', '.join(missing)}", where="config.json", how="leave it out")
@@ -52,6 +55,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | No
     launch.network = network.plan(spec)
     launch.sysctls = sysctls.plan(spec)
     launch.mounts = mounts.plan(spec, bundle, upper=upper)
+    launch.mounts.map_root = map_root
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.privileges = privileges.plan(spec, name)

@@ -51,9 +51,14 @@ class Entry:
 
 
 class Filesystem:
-    """All of it. `upper` is the size of a layer in memory that takes what is written to the root, None for none."""
+    """All of it. `upper` is the size of a layer in memory that takes what is written to the root, None for none.
 
-    __slots__ = ("devices", "entries", "make_nodes", "masked", "propagation", "readonly", "readonly_paths", "root", "upper", "wanted")
+    `map_root` shows the files of the root with the ids of the container; without it they belong to nobody inside, as an outsider sees them.
+    """
+
+    __slots__ = (
+        *("devices", "entries", "make_nodes", "map_root", "masked", "propagation", "readonly", "readonly_paths", "root", "upper", "wanted"),
+    )
 
     def __init__(self, root: str, entries: tuple[Entry, ...], *, readonly: bool, upper: str | None, wanted: tuple[str, ...]) -> None:
         self.root = root
@@ -63,6 +68,7 @@ class Filesystem:
         self.wanted = wanted
         self.devices: tuple[devices.Node, ...] = ()
         self.make_nodes = False
+        self.map_root = True
         self.masked: tuple[str, ...] = ()
         self.readonly_paths: tuple[str, ...] = ()
         self.propagation = MS_PRIVATE
@@ -168,7 +174,7 @@ def _set_flags(tree: int, entry: Entry) -> None:
 def map_sources(sources: Sources, plan: Filesystem, user_fd: int) -> list[str]:
     """Show the files of the sources with the ids of a user namespace; return what could not be mapped, for the user to know."""
     notices = []
-    trees = [("/", sources.root, True)]
+    trees = [("/", sources.root, plan.map_root)]
     trees += [(plan.entries[index].destination, tree, plan.entries[index].options.idmap) for index, tree in sources.bound.items()]
     for name, tree, wanted in trees:
         if tree is None or not wanted:

@@ -67,6 +67,17 @@ def test_a_command_line_that_starts_an_engine_is_a_program_like_any() -> None:
     assert result.returncode != 2
 
 
+def test_what_only_root_may_read_stays_unread(tmp_path: Path) -> None:
+    secret = Path("/usr/local/share") / f"harden-test-{os.getpid()}"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    try:
+        result = started("host", "cat", str(secret))
+    finally:
+        secret.unlink()
+    assert (result.stdout, "Permission denied" in result.stderr) == ("", True)
+
+
 def test_a_looser_network_is_said() -> None:
     assert started("--network=host", "host", "true").stderr == "harden: looser than the default: this machine's network\n"
 

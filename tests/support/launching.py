@@ -10,6 +10,7 @@ import mmap
 import os
 import pickle
 import pty
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -215,6 +216,7 @@ class Running:
         try:
             if not terminal:
                 os.dup2(os.open(self.out, os.O_WRONLY | os.O_APPEND), 1)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored in what a shell runs in the background
             code = container.run(_plan(document, folder, None)).code
             payload = pickle.dumps(forked.lines())
             self.memory.write(len(payload).to_bytes(8, "little") + payload)
