@@ -65,6 +65,14 @@ OCI_ARCHITECTURES = {
 }
 """Our names for those architectures of the OCI runtime specification that a filter can be built for."""
 
+ARCHITECTURES = (
+    *OCI_ARCHITECTURES,
+    *("SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32"),
+    *("SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC"),
+    *("SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB"),
+)
+"""All architectures of the OCI runtime specification."""
+
 _WHOLE = (1 << 64) - 1
 _WORD = (1 << 32) - 1
 
@@ -205,14 +213,11 @@ def _architectures(seccomp: Mapping[str, object], native: str) -> list[str]:
         raise HardenError("the architectures of a seccomp filter are a list", where="linux.seccomp.architectures")
     chosen = [native]
     for name in listed:
+        if name not in ARCHITECTURES:
+            how = suggest(name, ARCHITECTURES) if isinstance(name, str) else ""
+            raise HardenError(f"unknown architecture {name!r}", where="linux.seccomp.architectures", how=how or "SCMP_ARCH_X86_64 is one")
         architecture = OCI_ARCHITECTURES.get(name)
-        if architecture != native and architecture not in syscalls.COMPANIONS[native]:
-            raise HardenError(
-                f"an {native} machine runs no programs of {name!r}",
-                where="linux.seccomp.architectures",
-                how=suggest(str(name), list(OCI_ARCHITECTURES)) if architecture is None else "remove it",
-            )
-        if architecture is not None and architecture not in chosen:
+        if architecture in syscalls.COMPANIONS[native] and architecture not in chosen:  # no program of the others runs on this machine
             chosen.append(architecture)
     return chosen
 
@@ -338,7 +343,7 @@ class _Decision:
         self._graph = graph
         self._otherwise = otherwise
         self._seen: dict[Rules, int] = {}
-        self._most = len(graph) + 16 + 8 * sum(len(tests) for tests, _ in rules)  # one behind the other they take up to four nodes each
+        self._most = len(graph) + 16 + 6 * sum(len(tests) for tests, _ in rules)  # one behind the other they take up to four nodes each
 
     def node(self, rules: Rules, loaded: tuple[int, int] | None) -> int:
         """Return the node for rules, where the word `loaded` is ready to be tested."""
@@ -361,8 +366,9 @@ class _Decision:
         if cuts:
             starts = sorted((cuts | {0}) - {_WORD + 1})
             ends = [*starts[1:], _WORD + 1]
+            live = _live(rules, word)
             return self._graph.search(
-                (start, self.node(_within(rules, word, start, end), word)) for start, end in zip(starts, ends, strict=True)
+                (start, self.node(_within(live(start), word, start, end), word)) for start, end in zip(starts, ends, strict=True)
             )
         literal = min(tests)
         mask, value = _bits(literal)
@@ -399,6 +405,19 @@ def _restricted(rules: Rules, known: Callable[[Test], Test | bool]) -> Rules:
         if False not in results:
             left.append((tuple(sorted({test for test in results if not isinstance(test, bool)})), node))
     return tuple(left)
+
+
+def _live(rules: Rules, word: tuple[int, int]) -> Callable[[int], Rules]:
+    """Return a function that finds the rules which may hold when a word is a value, or in a range that starts there.
+
+    Those that want it to be equal to something are found by that: looking at all of them for each of their values takes long.
+    """
+    pinned: dict[int, list[tuple[int, Rule]]] = {}
+    free: list[tuple[int, Rule]] = []
+    for position, rule in enumerate(rules):
+        wanted = [_bits(test)[1] for test in rule[0] if test[:2] == word and test[2] == "=" and not _is_masked(test)]
+        (pinned.setdefault(wanted[0], []) if wanted else free).append((position, rule))
+    return lambda value: tuple(rule for _, rule in sorted(free + pinned.get(value, [])))
 
 
 def _within(rules: Rules, word: tuple[int, int], start: int, end: int) -> Rules:

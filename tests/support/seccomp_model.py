@@ -11,7 +11,7 @@ from hardener.linux import filters, syscalls
 Profile = Mapping[str, Any]
 
 WHOLE = (1 << 64) - 1
-MOST = 200  # arguments that are tried for one syscall
+MOST = 80  # arguments that are tried for one syscall
 
 
 def holds(test: Mapping[str, Any], value: int) -> bool:
