@@ -130,16 +130,22 @@ def _project(args: "Namespace") -> "Project":
         return _compose([os.path.abspath(path) for path in args.file])
     path = os.path.abspath(args.path or ".")
     if os.path.isdir(path):
-        from hardener.sources.compose import discover
-
-        groups = discover.candidates(os.listdir(path))
+        groups = _groups(path)
         if not groups:
             raise HardenError("there is no compose file", where=path, how="name a file with -f, or write a run line behind `--`")
-        return _compose([os.path.join(path, name) for name in groups[0]])
+        return _compose(groups[0])
     kind = runline.kind_of(path.replace(os.sep, "/"))
     if kind is None or (kind == "yaml" and not _is_ci(path)):
-        return _compose([path])
+        # As for `harden lint PATH`, a project's own file stands for the project, its override included; -f takes it as it is.
+        return _compose(next((group for group in _groups(os.path.dirname(path)) if path in group), [path]))
     return runline.find(_open(path), kind, os.path.dirname(path))
+
+
+def _groups(folder: str) -> list[list[str]]:
+    """Return the files of each compose project in a folder."""
+    from hardener.sources.compose import discover
+
+    return [[os.path.join(folder, name) for name in group] for group in discover.candidates(os.listdir(folder))]
 
 
 def _is_ci(path: str) -> bool:

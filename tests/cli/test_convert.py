@@ -100,3 +100,10 @@ def test_an_unknown_service_is_suggested(harden: Harden, tmp_path: Path) -> None
     code, _, err = harden("convert", "--to", "run", "--service", "wbe")
     assert code == 2
     assert "did you mean 'web'?" in err
+
+
+def test_a_project_s_own_file_stands_for_the_project(harden: Harden, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services:\n  web:\n    image: nginx:1.27.3\n", encoding="utf-8")
+    (tmp_path / "compose.override.yaml").write_text("services:\n  web:\n    read_only: true\n", encoding="utf-8")
+    assert "--read-only" in harden("convert", "--to", "run", "compose.yaml").out
+    assert "--read-only" not in harden("convert", "--to", "run", "-f", "compose.yaml").out

@@ -85,5 +85,5 @@ def _overlap(one: object, other: object) -> bool:
         return True
     if (":" in one) != (":" in other):
         return False
-    everywhere = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound to)
+    everywhere = ("0.0.0.0", "::")  # noqa: S104
     return one == other or one in everywhere or other in everywhere

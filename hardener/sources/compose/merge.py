@@ -17,7 +17,7 @@ History = tuple[tuple[Place, str], ...]
 
 OVERRIDES: Final = "overrides the value here"
 
-_EVERY: Final = "0.0.0.0"  # noqa: S104  (what a port without an address means, nothing is bound)
+_EVERY: Final = "0.0.0.0"  # noqa: S104
 
 
 class Merge:
