@@ -83,7 +83,7 @@ def test_a_looser_network_is_said() -> None:
 
 
 def test_a_limit_that_was_hit_is_said() -> None:
-    result = started("--pids-limit", "3", "host", "sh", "-c", "for i in 1 2 3 4 5 6; do sleep 0.1 & done; wait")
+    result = started("--pids-limit", "3", "host", "sh", "-c", "for i in 1 2 3 4 5 6; do sleep 5 & done; wait")
     assert "harden: pids: " in result.stderr
 
 

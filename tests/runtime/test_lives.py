@@ -100,7 +100,7 @@ def test_limits_of_resources(root: Path, folder: Path) -> None:
 
 
 def test_too_many_processes_are_refused_and_said(root: Path, folder: Path) -> None:
-    document = config(root, *SH, "for i in 1 2 3 4 5 6 7 8; do sleep 0.2 & done; wait", linux__resources={"pids": {"limit": 4}})
+    document = config(root, *SH, "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait", linux__resources={"pids": {"limit": 4}})
     result = launch(document, folder)
     assert "fork" in result.err
     assert [notice.partition(":")[0] for notice in result.notices] == ["pids"]
@@ -276,6 +276,9 @@ def test_signals_reach_the_container(root: Path, folder: Path, script: str, numb
     running = Running(config(root, *SH, script), folder)
     running.until("up")
     pid = running.pid
+    if "exec" in script:  # a shell that has not yet become the program would take the signal
+        inner = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()[0]
+        until(lambda: Path(f"/proc/{inner}/comm").read_text() == "sleep\n")
     os.kill(pid, number)
     assert running.end() == code
 
