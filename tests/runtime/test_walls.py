@@ -36,7 +36,7 @@ def test_the_walls_are_up(seen: Any) -> None:
     assert not [point for point in seen["mounts"] if point.startswith(("/sys/fs/cgroup", "/work", "/home"))]
     assert {"null": "c", "zero": "c", "full": "c", "random": "c", "urandom": "c", "tty": "c"}.items() <= seen["dev"].items()
     assert {"fd": "l", "stdin": "l", "stdout": "l", "stderr": "l", "ptmx": "l"}.items() <= seen["dev"].items()
-    assert seen["owner"] == 0
+    assert seen["owner"] == (0 if "idmapped" in seen["mounts"]["/usr"][0] else 65534)  # some filesystems cannot
     assert set(seen["masked"].values()) <= {""}
     assert seen["firmware"] == []
     refused = {path: answer for path, answer in seen["write"].items() if answer != "done"}
