@@ -38,6 +38,10 @@ WORTH_A_FORK: Final = 24
 """Files from which on a second process pays: starting one costs about as much as ten files."""
 
 
+WORTH_A_LOOK: Final = 4
+"""Files that are judged before that."""
+
+
 class Options(NamedTuple):
     """What one run is told beyond the configuration."""
 
@@ -328,9 +332,11 @@ def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource
 
 def _lint(linter: Linter, files: Sequence[Target], jobs: int) -> Outcome:
     jobs = min(jobs, len(files) // WORTH_A_FORK + 1) if parallel.can_fork() else 1
-    outcomes = parallel.spread(linter.judge_all, files, jobs) if jobs > 1 else [linter.judge_all(files)]
-    whole = outcomes[0]
-    for part in outcomes[1:]:
+    if jobs == 1:
+        return linter.judge_all(files)
+    # The first files are judged before others join in: what they make us import and compile, the processes share.
+    whole = linter.judge_all(files[:WORTH_A_LOOK])
+    for part in parallel.spread(linter.judge_all, files[WORTH_A_LOOK:], jobs):
         whole.join(part)
     return whole
 
