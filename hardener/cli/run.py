@@ -159,7 +159,7 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request
         raise HardenError("there is no program to run", where="harden run", how="write it after --")
     request = launch.Request(root, rest)
     request.name = _last(options, "--name") or f"run-{os.getpid()}"
-    request.environment = [_variable(entry) for entry in options.get("--env", [])]
+    request.environment = [made for entry in options.get("--env", []) if (made := _variable(entry)) is not None]
     request.volumes = [_from_here(entry) for entry in options.get("--volume", [])]
     request.capabilities = options.get("--cap-add", [])
     request.cwd = _last(options, "--workdir") or "/"
@@ -193,11 +193,13 @@ def _positive(text: str, flag: str, *, whole: bool) -> float:
     return value
 
 
-def _variable(entry: str) -> str:
+def _variable(entry: str) -> str | None:
     name, equals, _ = entry.partition("=")
     if not name:
         raise HardenError(f"{entry!r} is not NAME=value", where="--env")
-    return entry if equals else f"{name}={os.environ.get(name, '')}"
+    if equals:
+        return entry
+    return f"{name}={os.environ[name]}" if name in os.environ else None  # as docker: what is not set is not handed on
 
 
 def _from_here(text: str) -> str:

@@ -32,7 +32,7 @@ def spec(harden: Harden, *args: str) -> Any:
         (["host", "sh", "-c", "id -u; pwd; hostname"], 0, "0\n/\nbox\n"),
         (["-u", "nobody", "-w/tmp", "host", "sh", "-c", "id -u; pwd"], 0, "65534\n/tmp\n"),
         (
-            ["-eA=b c", "--env=X", "host", "sh", "-c", "echo $A-$X-$PATH"],
+            ["-eA=b c", "--env=X", "host", "sh", "-c", "echo $A-$X-$PATH${UNSET_HERE+wrong}"],
             0,
             "b c-given-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
         ),
