@@ -5,11 +5,15 @@ How they are written is the business of `keys.py`, which is imported only when t
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hardener.engine.selection import Selector
 from hardener.finding import Rule, Severity
 from hardener.record import NamedTuple
 from hardener.rules.context import Settings
+
+if TYPE_CHECKING:
+    from hardener.policies.runtime import Runtime
 
 
 class Choice(NamedTuple):
@@ -51,6 +55,7 @@ class Config:
         "require_reason",
         "required_labels",
         "rules",
+        "runtime",
         "settings",
         "severities",
         "show",
@@ -74,6 +79,7 @@ class Config:
         self.forbidden_ignores: list[str] = []  # rule words; `all` for everything
         self.require_reason = False
         self.rules: list[str] = []  # absolute folders or files of further rules
+        self.runtime: Runtime | None = None  # of a policy that holds services to it
         self.baseline: str | None = None  # absolute
         self.settings: list[Setting] = []
 

@@ -20,6 +20,9 @@ def tighten(config: Config, policy: Policy) -> None:
     if gate.require_reason and not config.require_reason:
         config.require_reason = True
         config.note("require-reason", "true", policy.path)
+    if gate.runtime:
+        config.runtime = policy.runtime
+        config.note("runtime", "true", gate.places["runtime"].where)
     if gate.allowed_registries:
         config.trusted_registries[:] = gate.allowed_registries
         for registry in gate.allowed_registries:

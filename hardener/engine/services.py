@@ -84,6 +84,15 @@ class ServiceJudge:
                 self._dockerfile(service.build, files, opened, by_file, outcome)
         for path, results in by_file.items():
             opened.at(path).weigh_all(results, outcome)
+        if own.config.runtime is not None:
+            from hardener.engine import runtime_demands  # late: few policies ask for it
+
+            for result in runtime_demands.judge(own.config.runtime, project):
+                outcome.rules[result.rule.id] = result.rule
+                place = opened.of(result.match.file or project.file)
+                # No comment ignores what a policy asks of a container.
+                demanded = Opened(place.file, place.absolute, place.config, place.plan, None, linter.options)
+                demanded.weigh(result, result.rule.severity, outcome)
         outcome.notices.extend(opened.notices())
 
     def _compose(self, target: Target, file: SourceFile, files: "_Files", outcome: Outcome) -> "Project | None":

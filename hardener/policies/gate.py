@@ -9,6 +9,7 @@ from typing import Final
 
 from hardener.finding import Finding, Report, Rule, Severity
 from hardener.policies.model import Gate, Policy, Word
+from hardener.policies.runtime import RUNTIME_KEYS
 from hardener.record import NamedTuple
 
 Resolve = Callable[[str], Iterable[Rule]]
@@ -19,6 +20,9 @@ COVERAGE_TAG: Final = "coverage"
 
 REGISTRY_TAG: Final = "registry"
 """Rules with this tag report images from elsewhere than the allowed registries."""
+
+RUNTIME_TAG: Final = "policy-runtime"
+"""Rules with this tag stand for a key of `runtime:`, `runtime.` before it being their id."""
 
 
 class Violation(NamedTuple):
@@ -54,7 +58,7 @@ def verdict(policy: Policy, report: Report, resolve: Resolve) -> Verdict:
     The report must have every finding, whatever its severity, and what comments ignored among the suppressed ones.
     """
     unseen = _tagged(report.findings, COVERAGE_TAG) if policy.gate.coverage == "warn" else ()
-    return Verdict(policy, report, violations(policy, report, resolve), _demands(policy.gate), unseen)
+    return Verdict(policy, report, violations(policy, report, resolve), _demands(policy), unseen)
 
 
 def violations(policy: Policy, report: Report, resolve: Resolve) -> tuple[Violation, ...]:
@@ -63,7 +67,8 @@ def violations(policy: Policy, report: Report, resolve: Resolve) -> tuple[Violat
     checks = [*judge.checks()]  # the keys that name rules first: what they take, `fail-on` leaves alone
     registries = [*judge.registries()]
     required = judge.required()
-    return (*judge.fail_on(), *required, *judge.limits(), *judge.ignores(), *registries, *judge.coverage(), *checks)
+    runtime = [*judge.runtime(policy)]
+    return (*judge.fail_on(), *required, *judge.limits(), *judge.ignores(), *registries, *judge.coverage(), *checks, *runtime)
 
 
 class _Judge:
@@ -75,7 +80,8 @@ class _Judge:
         self.resolve = resolve
         self.told: set[Finding] = set()
         self.unseen = frozenset(_tagged(report.findings, COVERAGE_TAG) if gate.coverage else ())
-        self.seen = [finding for finding in report.findings if finding not in self.unseen]
+        self.demands = _tagged(report.findings, RUNTIME_TAG)  # each is told under its own key, and counted nowhere else
+        self.seen = [finding for finding in report.findings if finding not in self.unseen and RUNTIME_TAG not in finding.rule.tags]
 
     def ids(self, *words: Word) -> frozenset[str]:
         """Return the ids of the rules that words name."""
@@ -156,6 +162,15 @@ class _Judge:
             if hits:
                 yield Violation(self.gate.places["require-reason"], "a reason in every comment that ignores a finding", hits)
 
+    def runtime(self, policy: Policy) -> Iterator[Violation]:
+        """Yield each key of `runtime:` that a service is looser than."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.demands:
+            found.setdefault(finding.rule.id.removeprefix("runtime."), []).append(finding)
+        for key, hits in found.items():
+            where = "" if policy.runtime is None else policy.runtime.where(key)
+            yield Violation(Word(key, where, f"runtime.{key}"), RUNTIME_KEYS[key.partition(".")[0]], tuple(hits))
+
     def coverage(self) -> Iterator[Violation]:
         if self.unseen and self.gate.coverage == "fail":
             hits = tuple(finding for finding in self.report.findings if finding in self.unseen)
@@ -179,8 +194,16 @@ def _tagged(findings: Iterable[Finding], tag: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if tag in finding.rule.tags)
 
 
-def _demands(gate: Gate) -> int:
-    """Return how many demands a gate makes."""
+def _demands(policy: Policy) -> int:
+    """Return how many demands a policy makes of text."""
+    gate = policy.gate
     single = (gate.fail_on is not None, gate.require_reason, bool(gate.allowed_registries), gate.coverage == "fail")
     checks = sum(not check.reason for check in gate.checks)
-    return sum(single) + len(set(gate.require)) + len(gate.limits) + len(gate.forbid_ignores) + checks
+    return sum(single) + len(set(gate.require)) + len(gate.limits) + len(gate.forbid_ignores) + checks + _runtime_demands(policy)
+
+
+def _runtime_demands(policy: Policy) -> int:
+    """Return how many keys of `runtime:` services are held to."""
+    if not policy.gate.runtime or policy.runtime is None:
+        return 0
+    return len([key for key in policy.runtime.places or {} if key in RUNTIME_KEYS and key != "loosen"])

@@ -117,8 +117,9 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
     asked = base.runtime if base is not None else None
     if runtime is not None:
         asked = _runtime(runtime, file, name, asked, profiles)
-    if whole.runtime and asked is None:
-        where = whole.places["runtime"].where
+    holding = next((gate for gate in (whole, *whole.environments.values()) if gate.runtime), None)
+    if holding is not None and asked is None:
+        where = holding.places["runtime"].where
         raise HardenError("there is no `runtime:` to hold services to", where=where, how="add one, or extend a policy that has one")
     return Policy(name, why, path, whole, extends, "", asked, (path, *profiles, *(base.files if base is not None else ())))
 

@@ -6,6 +6,7 @@ from typing import Final
 from hardener import __version__
 from hardener.policies.gate import Resolve, Verdict
 from hardener.policies.model import GATE_KEYS, Check, Gate, Policy, Word
+from hardener.policies.runtime import NO_SWAP, RUNTIME_KEYS, Runtime, size_text
 from hardener.record import NamedTuple
 from hardener.reports.encode import Json, encode
 from hardener.reports.excerpt import one_line, scrub
@@ -97,6 +98,9 @@ def policy_text(policy: Policy, resolve: Resolve, shown: Shown, *, color: bool =
         for row in own:
             out.append(f"    {row.value:<{wide}}  {paint(DIM, shown(row.where))}")
             out += [f"      {note}" for note in row.notes]
+    for demand in _runtime_rows(policy.runtime):
+        out += ["", paint(BOLD, f"runtime.{demand.key}"), f"  {RUNTIME_KEYS[demand.key]}"]
+        out.append(f"    {demand.value}  {paint(DIM, shown(demand.where))}")
     unset = [f"  gate.{key}: {meaning}" for key, meaning in GATE_KEYS.items() if key not in {row.key for row in rows}]
     if unset:
         out += ["", paint(BOLD, "not asked for"), *unset]
@@ -106,18 +110,28 @@ def policy_text(policy: Policy, resolve: Resolve, shown: Shown, *, color: bool =
 def policy_json(policy: Policy, resolve: Resolve, shown: Shown) -> str:
     """Return every key of a policy as one JSON object."""
     rows = [*_rows(policy.gate, resolve)]
+    keys: list[Json] = [
+        {
+            "key": f"gate.{key}",
+            "meaning": meaning,
+            "demands": [{"asks": row.value, "where": shown(row.where), "notes": list(row.notes)} for row in rows if row.key == key],
+        }
+        for key, meaning in GATE_KEYS.items()
+    ]
+    runtime: list[Json] = [
+        {
+            "key": f"runtime.{row.key}",
+            "meaning": RUNTIME_KEYS[row.key],
+            "demands": [{"asks": row.value, "where": shown(row.where), "notes": []}],
+        }
+        for row in _runtime_rows(policy.runtime)
+    ]
     document: dict[str, Json] = {
         "version": VERSION,
         "tool": {"name": "hardener", "version": __version__},
         "policy": _policy(policy, shown),
-        "keys": [
-            {
-                "key": f"gate.{key}",
-                "meaning": meaning,
-                "demands": [{"asks": row.value, "where": shown(row.where), "notes": list(row.notes)} for row in rows if row.key == key],
-            }
-            for key, meaning in GATE_KEYS.items()
-        ],
+        "keys": keys,
+        "runtime": runtime,
     }
     return encode(document, depth=2) + "\n"
 
@@ -156,11 +170,49 @@ def _rows(gate: Gate, resolve: Resolve) -> Iterator[Row]:
         yield single("allowed-registries", ", ".join(gate.allowed_registries))
     if gate.coverage:
         yield single("coverage", gate.coverage)
+    if gate.runtime:
+        yield single("runtime", "true")
     for check in gate.checks:
         yield Row("checks", f"{check.word.text}: {check.title}", check.word.where, _answers(check, resolve))
     for name, own in gate.environments.items():
         demands = [f"{row.key}: {row.value}  {row.where}" for row in _rows(own, resolve)]
         yield Row("environments", name, next(iter(own.places.values())).where if own.places else "", tuple(demands))
+
+
+def _runtime_rows(runtime: Runtime | None) -> Iterator[Row]:
+    """Yield every key of `runtime:` that is set, with its value as people would write it."""
+    if runtime is None:
+        return
+    given = runtime.dump()
+    for key in RUNTIME_KEYS:
+        if key not in given:
+            continue
+        value = given[key]
+        if key == "seccomp":
+            value = runtime.seccomp_name
+        elif runtime.capabilities is not None and key == "capabilities":
+            value = {"given": [*runtime.capabilities.given], "allowed": [*runtime.capabilities.allowed]}
+        elif key == "memory-swap" and value == NO_SWAP:
+            value = "none"
+        elif key in ("memory", "memory-swap", "shm-size"):
+            value = _size(value)
+        yield Row(key, _written(value), runtime.where(key))
+
+
+def _size(value: object) -> str:
+    return size_text(value) if isinstance(value, int) else str(value)
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{name}: {_size(each) if name == 'size' else _written(each)}" for name, each in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_written(each) for each in value) + "]"
+        case _:
+            return str(value)
 
 
 def _named(word: Word, resolve: Resolve) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from hardener.policies import runtime as model
 from hardener.policies import seccomp
 from hardener.policies.enforce import WALLS, Violation, apply, is_privileged, refused, violations
 from hardener.policies.load import load
+from hardener.policies.resolve import resolve
 from hardener.policies.runtime import RUNTIME_KEYS, Runtime, with_ptrace
 
 PROFILE: dict[str, Any] = {
@@ -299,6 +300,18 @@ def test_debugging_is_what_the_reader_of_profiles_makes_of_it() -> None:
         "syscalls": [{"names": ["read"]}, {"names": [*model.DEBUGGING], "action": "SCMP_ACT_ALLOW"}]
     }
     assert with_ptrace(None) is None
+
+
+def test_a_profile_becomes_the_filter_of_a_machine(tmp_path: Path) -> None:
+    made = apply(policy(tmp_path, "seccomp: profile.json"), spec(capabilities={"bounding": ["CAP_BPF"]}))
+    found = resolve(made, "profile.json", machine="x86_64", kernel=(6, 1))
+    assert found.linux is not None
+    assert found.linux.seccomp == seccomp.resolved(
+        seccomp.parse(json.dumps(PROFILE).encode(), "x"), machine="x86_64", capabilities=["CAP_BPF"], kernel=(6, 1)
+    )
+    assert made.linux is not None
+    assert made.linux.seccomp == PROFILE
+    assert resolve(spec(), "x", machine="x86_64", kernel=(6, 1)) == spec()
 
 
 def test_every_key_has_a_wall() -> None:

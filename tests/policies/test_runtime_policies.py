@@ -344,10 +344,11 @@ def test_a_profile_that_is_none_is_refused_where_it_is_wrong(tmp_path: Path) -> 
 
 
 def test_a_gate_that_holds_services_to_runtime_needs_one(tmp_path: Path) -> None:
-    path = write(tmp_path, "name: p\ngate: {runtime: true}\n")
-    with pytest.raises(HardenError, match="there is no `runtime:`") as caught:
-        load(path)
-    assert caught.value.where == f"{path}:2:8"
+    for text, column in (("{runtime: true}", 8), ("{environments: {live: {runtime: true}}}", 30)):
+        path = write(tmp_path, f"name: p\ngate: {text}\n")
+        with pytest.raises(HardenError, match="there is no `runtime:`") as caught:
+            load(path)
+        assert caught.value.where == f"{path}:2:{column}"
 
 
 # --- what a launch reads ------------------------------------------------------------------------------------------------------
