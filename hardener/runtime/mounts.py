@@ -173,7 +173,7 @@ def _set_flags(tree: int, entry: Entry) -> None:
 
 def map_sources(sources: Sources, plan: Filesystem, user_fd: int) -> list[str]:
     """Show the files of the sources with the ids of a user namespace; return what could not be mapped, for the user to know."""
-    notices = []
+    unmapped = []
     trees = [("/", sources.root, plan.map_root)]
     trees += [(plan.entries[index].destination, tree, plan.entries[index].options.idmap) for index, tree in sources.bound.items()]
     for name, tree, wanted in trees:
@@ -184,8 +184,10 @@ def map_sources(sources: Sources, plan: Filesystem, user_fd: int) -> list[str]:
         except OSError as error:
             if error.errno != EINVAL:
                 raise
-            notices.append(f"the filesystem of {name} has no id-mapped mounts: its files belong to nobody inside")
-    return notices
+            unmapped.append(name)
+    if not unmapped:
+        return []
+    return [f"the files of {', '.join(unmapped)} belong to nobody inside: their filesystem has no id-mapped mounts"]
 
 
 def lacks_mount_points(plan: Filesystem, root: int) -> bool:

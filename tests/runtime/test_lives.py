@@ -103,8 +103,8 @@ def test_too_many_processes_are_refused_and_said(root: Path, folder: Path) -> No
     document = config(root, *SH, "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait", linux__resources={"pids": {"limit": 4}})
     result = launch(document, folder)
     assert "fork" in result.err
-    assert [notice.partition(":")[0] for notice in result.notices] == ["pids"]
-    assert result.notices[0].endswith("the limit is 4")
+    assert result.notices[-1].startswith("pids: ")
+    assert result.notices[-1].endswith("the limit is 4")
 
 
 def test_too_much_memory_is_killed_and_said(root: Path, folder: Path) -> None:
@@ -179,6 +179,21 @@ def test_what_is_mounted_inside_does_not_show_outside(root: Path, folder: Path) 
         return code, [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if line not in before]
 
     assert forked(shared) == (0, [])
+
+
+def test_a_filesystem_that_cannot_map_ids_is_said(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = mounting.set_attributes
+
+    def refusing(fd: int, **options: Any) -> None:
+        if options.get("user_fd") is not None:
+            raise OSError(22, "mount_setattr: Invalid argument")
+        real(fd, **options)
+
+    monkeypatch.setattr(mounting, "set_attributes", refusing)
+    result = launch(config(root, "stat", "-c", "%u", "/usr"), folder)
+    assert result.out == "65534\n"
+    assert len(result.notices) == 1
+    assert result.notices[0].startswith("the files of /, ")
 
 
 def test_a_root_that_does_not_exist(folder: Path) -> None:
