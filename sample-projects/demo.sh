@@ -47,3 +47,9 @@ show 0 harden gate --policy default shop-compose/hardened
 
 say "Compose service, docker run line and harden run flags say the same: take any, get another"
 show 0 harden convert --to run --service cache shop-compose/hardened/compose.yaml
+
+# Launching needs Linux and user namespaces; where they are missing, the demo ends with the reason.
+say "The other half: any program behind walls, without a daemon: no capabilities, a filter on system calls, a read-only root, no network"
+if harden run host -- true; then
+    show 0 harden run host -- sh -c 'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status; ls /root; touch /file || true'
+fi
