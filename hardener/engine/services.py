@@ -14,7 +14,7 @@ from hardener.engine.ready import Crash, Judged
 from hardener.engine.targets import UNDECIDED, Target
 from hardener.finding import FileError, Match
 from hardener.rules.context import ServiceContext
-from hardener.text import SourceFile
+from hardener.text import Pattern, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_FILES: Final = 500
 """Files that one project may open; a real one has fewer than 20."""
+
+
+_RUN_LINE: Final = Pattern(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:\$ )?(?:sudo[ \t]+)?(?:docker|podman|nerdctl)[ \t]")
+"""How a text begins that is a command line, as it may be piped to `harden lint -`; no Dockerfile does."""
 
 
 class ServiceJudge:
@@ -263,6 +267,8 @@ def _kind_of(file: SourceFile, target: Target) -> str:
     first = file.text.partition("\n")[0]
     if first.startswith("#!") and ("sh" in first):
         return runline.kind_of("script.sh") or ""
+    if _RUN_LINE.match(file.text) is not None:
+        return "shell"
     return "dockerfile"
 
 

@@ -77,6 +77,8 @@ def test_standard_input_holds_whatever_its_name_or_content_says(harden: Harden, 
     assert "HS101" in places(harden("lint", "--format", "json", "-", stdin=text).out)
     line = "docker run --privileged nginx:1.27.3\n"
     assert "HS101" in places(harden("lint", "--format", "json", "--stdin-filename", "run.sh", "-", stdin=line).out)
+    assert "HS101" in places(harden("lint", "--format", "json", "-", stdin="# start it\n" + line).out)
+    assert "HD101" in places(harden("lint", "--format", "json", "-", stdin="# docker run x\nFROM debian\n").out)
 
 
 def test_a_stack(harden: Harden, tmp_path: Path) -> None:
