@@ -11,7 +11,6 @@ import posix
 from hardener.linux.binding import address, attempt, attempt_holding, check, memory, number, text, words
 from hardener.linux.consts import (
     AT_EMPTY_PATH,
-    CAPABILITIES,
     CAPABILITY_VERSION,
     CLONE_INTO_CGROUP,
     CLONE_NEWTIME,
@@ -22,11 +21,11 @@ from hardener.linux.consts import (
     PR_CAP_AMBIENT_RAISE,
     PR_CAPBSET_DROP,
     PR_CAPBSET_READ,
-    RLIMITS,
     SECCOMP_SET_MODE_FILTER,
     SIGCHLD,
     SYSCALLS,
 )
+from hardener.linux.names import CAPABILITIES, RLIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Policies: one file says what may be merged."""
+"""Policies: one file says what may be merged, and what may be run."""

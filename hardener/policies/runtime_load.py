@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hardener.errors import HardenError, suggest
-from hardener.linux.consts import CAPABILITIES
+from hardener.linux.names import CAPABILITIES
 from hardener.policies.runtime import (
     DOCKER_DEFAULT,
     EVERY,

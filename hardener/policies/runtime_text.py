@@ -8,7 +8,7 @@ written to, no limits. What the files do not decide (a variable, a user that the
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from hardener.linux.consts import CAPABILITIES
+from hardener.linux.names import CAPABILITIES
 from hardener.policies.runtime import DOCKER_DEFAULT, EVERY, NETWORKS, NO_SWAP, NOT_ROOT, PRIVATE, Runtime, normal, size_text
 from hardener.policies.walls.files import grant_text
 from hardener.record import NamedTuple

@@ -12,6 +12,7 @@ from typing import Final
 from hardener import data_folder
 from hardener.errors import HardenError, suggest
 from hardener.linux import filters, syscalls
+from hardener.linux.names import CAPABILITIES
 from hardener.record import NamedTuple
 
 FOLDER: Final = "seccomp"
@@ -294,9 +295,7 @@ class _Reader:
     def capabilities(self, value: object, part: str) -> tuple[str, ...]:
         found = self.words(value, part)
         if found:
-            from hardener.linux import consts  # asks for the machine: only where a rule depends on a capability
-
-            known = [f"CAP_{name}" for name in consts.CAPABILITIES]
+            known = [f"CAP_{name}" for name in CAPABILITIES]
             for name in found:
                 if name not in known:
                     raise self.error(f"unknown capability {name!r}", part, suggest(name, known) or "they are written CAP_SYS_ADMIN")

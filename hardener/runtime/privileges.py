@@ -6,7 +6,8 @@ import posix
 
 from hardener.errors import HardenError, suggest
 from hardener.linux import calls
-from hardener.linux.consts import CAPABILITIES, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG
+from hardener.linux.consts import PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG
+from hardener.linux.names import CAPABILITIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hardener.errors import HardenError, suggest
 from hardener.linux import calls, procfs
-from hardener.linux.consts import RLIM_INFINITY, RLIMITS
+from hardener.linux.consts import RLIM_INFINITY
+from hardener.linux.names import RLIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from forked import forked
 
-from hardener.linux import binding, calls, consts
+from hardener.linux import binding, calls, consts, names
 
 NAMESPACES = {
     "mnt": consts.CLONE_NEWNS,
@@ -231,10 +231,10 @@ def test_the_last_capability_is_that_of_the_kernel() -> None:
 
 def test_capabilities_are_read_and_raised() -> None:
     def child() -> tuple[tuple[int, int, int], str]:
-        net_raw = 1 << consts.CAPABILITIES.index("NET_RAW")
-        checkpoint = 1 << consts.CAPABILITIES.index("CHECKPOINT_RESTORE")  # above bit 31
+        net_raw = 1 << names.CAPABILITIES.index("NET_RAW")
+        checkpoint = 1 << names.CAPABILITIES.index("CHECKPOINT_RESTORE")  # above bit 31
         calls.capset(checkpoint, checkpoint | net_raw, net_raw)
-        calls.set_ambient([consts.CAPABILITIES.index("NET_RAW")])
+        calls.set_ambient([names.CAPABILITIES.index("NET_RAW")])
         return calls.capget(), status("CapAmb")
 
     effective, ambient = forked(child)
@@ -245,7 +245,7 @@ def test_capabilities_are_read_and_raised() -> None:
 def test_a_capability_that_is_not_permitted_is_named() -> None:
     def child() -> None:
         calls.capset(0, 0, 0)
-        calls.set_ambient([consts.CAPABILITIES.index("NET_RAW")])
+        calls.set_ambient([names.CAPABILITIES.index("NET_RAW")])
 
     with pytest.raises(OSError, match="PR_CAP_AMBIENT_RAISE, CAP_NET_RAW"):
         forked(child)

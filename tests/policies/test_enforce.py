@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardener.linux.consts import CAPABILITIES
+from hardener.linux.names import CAPABILITIES
 from hardener.oci.runtime import Spec
 from hardener.policies import runtime as model
 from hardener.policies import seccomp

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardener.errors import HardenError
-from hardener.linux.consts import CAPABILITIES
+from hardener.linux.names import CAPABILITIES
 from hardener.policies import runtime as model
 from hardener.policies import runtime_load, runtime_tighten, stored
 from hardener.policies.load import load

@@ -15,7 +15,7 @@ import seccomp_model as model
 
 from hardener.errors import HardenError
 from hardener.linux import filters, syscalls
-from hardener.linux.consts import CAPABILITIES
+from hardener.linux.names import CAPABILITIES
 from hardener.policies import seccomp
 
 ROOT = Path(__file__).parents[2]

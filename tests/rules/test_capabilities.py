@@ -8,6 +8,7 @@ from test_service_examples import FOLDER, read, wrapped
 
 from hardener.engine.dispatch_services import ServiceDispatch
 from hardener.engine.ready import Judged
+from hardener.linux.names import CAPABILITIES as NUMBERED
 from hardener.rules.capabilities import CAPABILITIES, DOCKER_DEFAULT, PODMAN_DEFAULT, canonical, granted
 from hardener.rules.checks.service.capabilities import split_option
 from hardener.rules.context import ServiceContext
@@ -86,3 +87,7 @@ def test_messages_have_no_gaps(source: RuleSource, example: Example) -> None:
         assert isinstance(result, Judged)
         assert not result.message.startswith("?")
         assert " ? " not in result.message
+
+
+def test_every_capability_of_the_kernel_has_a_grade() -> None:
+    assert sorted(CAPABILITIES) == sorted(NUMBERED)
