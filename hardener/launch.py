@@ -175,7 +175,7 @@ def _account(request: Request) -> users.Account:
     try:
         root_fd = mounting.open_path("/" if request.root == HOST else request.root)
     except FileNotFoundError:
-        raise HardenError("the root filesystem does not exist", where=request.root) from None
+        raise HardenError("the root filesystem does not exist", where=request.root, how="give --rootfs a folder that is there") from None
     try:
         return users.resolve(request.user, users.database(root_fd, "/etc/passwd"), users.database(root_fd, "/etc/group"))
     finally:

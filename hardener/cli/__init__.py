@@ -14,6 +14,7 @@ from hardener.errors import EXIT_BUG, EXIT_CLEAN, EXIT_USAGE, HardenError, sugge
 if TYPE_CHECKING:
     from argparse import ArgumentParser, HelpFormatter, Namespace
     from collections.abc import Sequence
+    from typing import NoReturn
 
 
 class Command(Protocol):
@@ -96,10 +97,8 @@ def _main(args: list[str]) -> int:
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise HardenError(f"unknown {kind} {name!r}", how=suggest(name, list(COMMANDS)) or "`harden --help` lists the commands")
-    from argparse import ArgumentParser
-
     command = load(name)
-    parser = ArgumentParser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=_formatter)
+    parser = _parser(name)
     command.configure(parser)
     words, line = split_line(args[1:])
     try:
@@ -108,6 +107,20 @@ def _main(args: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     parsed.line = line
     return command.run(parsed)
+
+
+def _parser(name: str) -> "ArgumentParser":
+    """Return a parser that complains as we do, and takes no abbreviations: an option added later must not change what a script means."""
+    from argparse import ArgumentParser
+
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> "NoReturn":
+            wrong = next((word.partition("=")[0] for word in message.split() if word.startswith("--")), "")
+            known = [option for action in self._actions for option in action.option_strings]
+            how = suggest(wrong, known) if message.startswith("unrecognized") else ""
+            raise HardenError(message, where=self.prog, how=how or f"`{self.prog} --help` lists the options")
+
+    return Parser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=_formatter, allow_abbrev=False)
 
 
 def split_line(words: list[str]) -> tuple[list[str], list[str]]:

@@ -155,6 +155,12 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request
             raise HardenError(f"{root!r} is not a root filesystem", where="harden run", how=how)
     if rest[:1] == ["--"]:
         rest = rest[1:]
+    elif rest and rest[0].startswith("-"):
+        raise HardenError(
+            f"{rest[0]!r} stands behind the root filesystem",
+            where="harden run",
+            how=f"options come before it: harden run {rest[0]} … {root}",
+        )
     if not rest:
         raise HardenError("there is no program to run", where="harden run", how="write it after --")
     request = launch.Request(root, rest)

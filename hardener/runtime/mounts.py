@@ -157,7 +157,7 @@ def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False
     try:
         tree = mounting.clone_tree(AT_FDCWD, path, recursive=recursive)
     except FileNotFoundError:
-        raise HardenError(f"{what} does not exist", where=path) from None
+        raise HardenError(f"{what} does not exist", where=path, how="name a path of this machine that is there") from None
     if directory and not destinations.is_directory(tree):
         raise HardenError(f"{what} is not a directory", where=path)
     # A copy is a peer of its original: without this, what is mounted on it inside would appear on this machine.

@@ -187,7 +187,12 @@ def _converse(channel: Channel, pidfd: int) -> int | None:
 
 def _error(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
     if step == "exec":
-        return LaunchError(what, where="process.args", code=EXIT_NOT_FOUND if number == str(ENOENT) else EXIT_NOT_EXECUTABLE)
+        if number == str(ENOENT):
+            how = "name a program that the root filesystem has, with its path where it is not in PATH"
+            return LaunchError(what, where="process.args", how=how, code=EXIT_NOT_FOUND)
+        return LaunchError(
+            what, where="process.args", how="its mode, its mount or its format keeps it from running", code=EXIT_NOT_EXECUTABLE
+        )
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
 
 

@@ -40,7 +40,9 @@ def test_every_command_has_help(harden: Harden, name: str) -> None:
     [
         (["lnit"], "did you mean 'lint'?"),
         (["--lint"], "unknown option '--lint'"),
-        (["lint", "--formt", "json"], "unrecognized arguments"),
+        (["lint", "--formt", "json"], "did you mean '--format'?"),
+        (["lint", "--compose-prof", "x"], "did you mean '--compose-profile'?"),
+        (["lint", "--nothing-like-it"], "`harden lint --help` lists the options"),
         (["lint", "--fail-on", "severe"], "invalid choice"),
         (["explain", "HD999X"], "no rule or topic"),
         (["lint", "--output", "sarif"], "--output takes FORMAT:FILE"),

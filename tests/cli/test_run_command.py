@@ -55,11 +55,11 @@ def test_a_program_of_this_machine(args: list[str], code: int, out: str) -> None
 
 
 def test_a_volume_and_limits(tmp_path: Path) -> None:
-    script = "echo made >/work/made; cat /sys/fs/cgroup/pids.max /proc/self/cgroup; grep ' /work ' /proc/self/mountinfo"
-    result = started("-v", "./:/work", "--memory", "64m", "--pids-limit=20", "--cpus", "0.5", "host", "sh", "-c", script, cwd=tmp_path)
+    script = "echo made >/src/made; cat /sys/fs/cgroup/pids.max /proc/self/cgroup; grep ' /src ' /proc/self/mountinfo"
+    result = started("-v", "./:/src", "--memory", "64m", "--pids-limit=20", "--cpus", "0.5", "host", "sh", "-c", script, cwd=tmp_path)
     assert (tmp_path / "made").read_text() == "made\n"
     assert "nosuid,nodev" in result.stdout
-    assert started("-v", f"{tmp_path}:/work:ro", "host", "touch", "/work/x").returncode == 1
+    assert started("-v", f"{tmp_path}:/src:ro", "host", "touch", "/src/x").returncode == 1
 
 
 def test_a_command_line_that_starts_an_engine_is_a_program_like_any() -> None:
@@ -201,3 +201,10 @@ def test_sizes() -> None:
 
 def test_every_short_flag_is_one_of_the_long_ones() -> None:
     assert set(run.SHORT.values()) <= set(run.FLAGS)
+
+
+@pytest.mark.parametrize("words", [["host", "--memory", "5m", "true"], ["host", "-e", "A=1", "--", "true"]])
+def test_an_option_behind_the_root_is_no_program(harden: Harden, words: list[str]) -> None:
+    result = harden("run", *words)
+    assert (result.code, result.out) == (2, "")
+    assert f"options come before it: harden run {words[1]} … host" in result.err

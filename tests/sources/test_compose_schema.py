@@ -92,7 +92,12 @@ def test_same_verdicts_as_docker_compose(verdicts: dict[str, str]) -> None:
         ("volumes: [{type: bind, source: [a], target: /b}]", "wrong-type", "source", None),
         ("mem_limit: 1x", "invalid-value", "1x", "`services.web.mem_limit`: '1x' is no size such as `512m`"),
         ("healthcheck: {test: a, interval: '5'}", "invalid-value", "'5'", None),
-        ("ports: ['80:81:82:83']", "invalid-value", "'80:81:82:83'", "`services.web.ports`: '80:81:82:83' '80:81' is no IP address"),
+        (
+            "ports: ['80:81:82:83']",
+            "invalid-value",
+            "'80:81:82:83'",
+            "`services.web.ports`: '80:81:82:83' has '80:81' where an IP address stands",
+        ),
         ("restart: forever", "invalid-value", "forever", None),
         ("depends_on: {db: {condition: ready}}", "invalid-value", "ready", None),
         ("ulimits: {nofile: {soft: 1}}", "missing-key", "nofile", "`services.web.ulimits.nofile` lacks `hard`"),

@@ -85,8 +85,8 @@ def wrong(text: str) -> str:
         return ""
     parts = split(text)
     if any(start == end for start, end in parts):
-        return "there is nothing between two colons" if len(parts) > 1 else "it is empty"
-    return "it has too many colons" if len(parts) > 3 else ""
+        return "has nothing between two colons" if len(parts) > 1 else "is empty"
+    return "has too many colons" if len(parts) > 3 else ""
 
 
 def short(leaf: Leaf, folder: Folder) -> Mount:

@@ -97,19 +97,19 @@ def span(text: str) -> range | None:
 
 
 def wrong(text: str) -> str:
-    """Return what is wrong with a port in short form, as the end of a sentence; "" when nothing is (or a piece of it is open)."""
+    """Return what is wrong with a port in short form, as the end of a sentence about it; "" when nothing is (or a piece of it is open)."""
     if HOLE in text:
         return ""
     address, published, target, protocol = split(text)
     if not target:
-        return "it names no port of the container"
+        return "names no port of the container"
     if protocol and protocol.lower() not in PROTOCOLS:
-        return f"{protocol!r} is no protocol: tcp, udp or sctp"
+        return f"ends in {protocol!r}, which is no protocol: tcp, udp or sctp"
     if address and not is_address(address):
-        return f"{address!r} is no IP address"
+        return f"has {address!r} where an IP address stands"
     for part in (target, published):
         if part and span(part) is None:
-            return f"{part!r} is no port"
+            return f"has {part!r} where a port stands"
     return ""
 
 
