@@ -5,7 +5,7 @@ from typing import Final
 
 from hardener.sources.service import Mount, Resource, Service, Setting, Variable
 from hardener.sources.unknown import UNKNOWN
-from hardener.sources.write.run_line import duration, mount_options, mount_source, mount_written, number, port_text, shown, size
+from hardener.sources.write.run_line import duration, mount_ends, mount_options, mount_written, number, port_text, shown, size
 from hardener.sources.write.texts import Loss, Text, literal, of, of_variable, quoted, written
 from hardener.text import Pattern, Place
 
@@ -262,17 +262,11 @@ class _Writer:
         whole = mount_written(mount, service)
         if whole is not None:
             return whole
-        source = (
-            None
-            if mount.source is None
-            else written(mount.source_place, service)
-            if mount.source is UNKNOWN
-            else literal(mount_source(mount, service))
-        )
-        target = written(mount.target_place, service) if mount.target is UNKNOWN else literal(mount.target)
-        if mount.read_only is UNKNOWN or target is None or (mount.source is not None and source is None):
+        ends = mount_ends(mount, service)
+        if ends is None:
             self._open("volume", mount.place.text)
             return None
+        source, target = ends
         options = mount_options(mount)
         if mount.type == "tmpfs":
             return target + (":" + ",".join(options) if options else "")

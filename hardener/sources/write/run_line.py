@@ -337,17 +337,11 @@ class _Writer:
         if whole is not None:
             self._add("--tmpfs" if mount.type == "tmpfs" else "-v", whole)
             return
-        source = (
-            None
-            if mount.source is None
-            else written(mount.source_place, service)
-            if mount.source is UNKNOWN
-            else literal(mount_source(mount, service))
-        )
-        target = written(mount.target_place, service) if mount.target is UNKNOWN else literal(mount.target)
-        if mount.read_only is UNKNOWN or target is None or (mount.source is not None and source is None):
+        ends = mount_ends(mount, service)
+        if ends is None:
             self._open("volumes", mount.place.text)
             return
+        source, target = ends
         options = mount_options(mount)
         if mount.type == "tmpfs":
             self._add("--tmpfs", target + (":" + ",".join(options) if options else ""))
@@ -522,6 +516,17 @@ def mount_source(mount: Mount, service: Service) -> str:
     """Return the source of a mount as it is best written: a folder of the project relative to it."""
     source = str(mount.source)
     return shown(source, service) if mount.type == "bind" else source
+
+
+def mount_ends(mount: Mount, service: Service) -> tuple[Text | None, Text] | None:
+    """Return source (None where it has none) and target of a mount; None where something hides them, or whether it is read-only."""
+    source = None
+    if mount.source is not None:
+        source = written(mount.source_place, service) if mount.source is UNKNOWN else literal(mount_source(mount, service))
+    target = written(mount.target_place, service) if mount.target is UNKNOWN else literal(mount.target)
+    if mount.read_only is UNKNOWN or target is None or (mount.source is not None and source is None):
+        return None
+    return source, target
 
 
 def mount_written(mount: Mount, service: Service) -> Text | None:
