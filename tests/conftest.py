@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 from cli_runner import Harden, runner
+from hypothesis import HealthCheck, settings
+
+# No test may fail because the machine is slow: neither by a deadline nor because it takes long to think of an example.
+settings.register_profile("steady", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 # What a developer's shell or a CI runner sets and the program or its tools could read. COVERAGE_*, PIP_* and certificate
 # settings stay: the test run itself needs them.
