@@ -1,0 +1,115 @@
+"""`Job`: all that it takes to start a container, and to start it again; what job.json of a record holds."""
+
+from __future__ import annotations
+
+from hardener.errors import HardenError, suggest
+from hardener.oci.fields import BOOLEAN, INTEGER, STRING, STRINGS, WORDS, Fields, Kind, one
+from hardener.oci.runtime import Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar, Final
+
+DETACH_KEYS: Final = "ctrl-p,ctrl-q"
+SIGTERM: Final = 15
+STOP_TIMEOUT_S: Final = 10
+NO, ON_FAILURE, ALWAYS, UNLESS_STOPPED = "no", "on-failure", "always", "unless-stopped"
+RESTARTS: Final = (NO, ON_FAILURE, ALWAYS, UNLESS_STOPPED)
+
+
+def _or(kind: Kind, default: object) -> Kind:
+    return Kind(kind.parse, default, kind.dump)
+
+
+class Rootfs(Fields):
+    """What the root filesystem is made of.
+
+    `layers` are absolute folders, lowest first; one alone is the root itself. What is written goes to a layer in memory of the size
+    `upper`, or to the folder `keep`; without either the root is read-only. Without `map_root` the files of the root keep the owners of
+    this machine, who are nobody inside. `copy_up` are destinations of tmpfs mounts that begin with what the root has there.
+    """
+
+    __slots__ = ("copy_up", "keep", "layers", "map_root", "upper")
+    TABLE: ClassVar = {
+        "layers": ("layers!", STRINGS),
+        "upper": ("upper", STRING),
+        "keep": ("keep", STRING),
+        "map_root": ("mapRoot", _or(BOOLEAN, True)),
+        "copy_up": ("copyUp", STRINGS),
+    }
+    layers: tuple[str, ...]
+    upper: str | None
+    keep: str | None
+    map_root: bool
+    copy_up: tuple[str, ...]
+
+
+class Restart(Fields):
+    """When a container that has ended is started again; `most` limits how often on-failure does so in a row, None is for ever."""
+
+    __slots__ = ("kind", "most")
+    TABLE: ClassVar = {"kind": ("kind", _or(STRING, NO)), "most": ("most", INTEGER)}
+    kind: str
+    most: int | None
+
+    def __str__(self) -> str:
+        return self.kind if self.most is None else f"{self.kind}:{self.most}"
+
+
+class Job(Fields):
+    """A container to start. `spec` is final: names are resolved and the filter of system calls is written out.
+
+    `image` is what the user named: host, a folder, an image. `remove` is --rm. `looser` says, one line each, where the container is looser
+    than its `policy`.
+    """
+
+    __slots__ = (
+        *("detach_keys", "image", "init", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
+        *("stop_signal", "stop_timeout_s"),
+    )
+    TABLE: ClassVar = {
+        "name": ("name!", STRING),
+        "spec": ("spec!", one(Spec)),
+        "rootfs": ("rootfs", one(Rootfs)),
+        "init": ("init", _or(BOOLEAN, False)),
+        "detach_keys": ("detachKeys", _or(STRING, DETACH_KEYS)),
+        "stop_signal": ("stopSignal", _or(INTEGER, SIGTERM)),
+        "stop_timeout_s": ("stopTimeout", _or(INTEGER, STOP_TIMEOUT_S)),
+        "restart": ("restart", one(Restart)),
+        "labels": ("labels", WORDS),
+        "remove": ("remove", _or(BOOLEAN, False)),
+        "policy": ("policy", _or(STRING, "default")),
+        "looser": ("looser", STRINGS),
+        "image": ("image", _or(STRING, "")),
+    }
+    name: str
+    spec: Spec
+    rootfs: Rootfs
+    init: bool
+    detach_keys: str
+    stop_signal: int
+    stop_timeout_s: int
+    restart: Restart
+    labels: dict[str, str]
+    remove: bool
+    policy: str
+    looser: tuple[str, ...]
+    image: str
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**{"restart": Restart(), "labels": {}, "rootfs": Rootfs(), **values})
+
+
+def restart(text: str) -> Restart:
+    """Return the policy of `no`, `on-failure[:N]`, `always` or `unless-stopped`, as `docker run --restart` takes it."""
+    kind, colon, most = text.partition(":")
+    if kind not in RESTARTS:
+        how = suggest(kind, RESTARTS) or f"one of {', '.join(RESTARTS)}; on-failure:5 gives up after five"
+        raise HardenError(f"{kind!r} is no restart policy", where="--restart", how=how)
+    if not colon:
+        return Restart(kind=kind)
+    if kind != ON_FAILURE:
+        raise HardenError(f"only {ON_FAILURE} can give up, {kind} cannot", where=f"--restart {text}", how=f"write --restart {kind}")
+    if not (most.isascii() and most.isdigit()) or len(most) > 9:
+        raise HardenError(f"{most!r} is not a number of times", where=f"--restart {text}", how="write on-failure:5")
+    return Restart(kind=kind, most=int(most) or None)  # as docker: on-failure:0 never gives up

@@ -1,0 +1,150 @@
+"""Where things lie and what a record of a container holds."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hardener.errors import HardenError
+from hardener.oci.runtime import Process, Spec
+from hardener.runtime import job as jobs
+from hardener.runtime.job import Job, Restart, Rootfs
+from hardener.runtime.places import ensure, places
+
+
+@pytest.mark.parametrize(
+    ("uid", "environment", "folders"),
+    [
+        (0, {}, ("/run/hardener", "/var/lib/hardener", "/var/cache/hardener")),
+        (0, {"HARDENER_ROOT": "/x/"}, ("/x/run", "/x/data", "/x/cache")),
+        (7, {"HARDENER_ROOT": "/x", "HOME": "/h"}, ("/x/run", "/x/data", "/x/cache")),
+        (7, {"HOME": "/h/", "XDG_RUNTIME_DIR": "/r"}, ("/r/hardener", "/h/.local/share/hardener", "/h/.cache/hardener")),
+        (7, {"HOME": "/h", "XDG_RUNTIME_DIR": "r"}, ("/tmp/hardener-7", "/h/.local/share/hardener", "/h/.cache/hardener")),
+        (7, {"XDG_DATA_HOME": "/d", "XDG_CACHE_HOME": "/c/"}, ("/tmp/hardener-7", "/d/hardener", "/c/hardener")),
+        (
+            7,
+            {"HOME": "/h", "XDG_DATA_HOME": "d", "XDG_CACHE_HOME": ""},
+            ("/tmp/hardener-7", "/h/.local/share/hardener", "/h/.cache/hardener"),
+        ),
+    ],
+)
+def test_folders_of_a_user(uid: int, environment: dict[str, str], folders: tuple[str, str, str]) -> None:
+    made = places(uid, environment)
+    assert (made.run, made.data, made.cache) == folders
+
+
+@pytest.mark.parametrize(
+    ("uid", "environment", "message"),
+    [
+        (0, {"HARDENER_ROOT": "x"}, "HARDENER_ROOT: 'x' is not an absolute path"),
+        (7, {}, "HOME: there is no home folder"),
+        (7, {"HOME": "h"}, "HOME: there is no home folder"),
+    ],
+)
+def test_folders_that_cannot_be_told(uid: int, environment: dict[str, str], message: str) -> None:
+    with pytest.raises(HardenError) as caught:
+        places(uid, environment)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_folder_is_made_for_its_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    ensure(str(folder))
+    ensure(str(folder))
+    assert (folder.stat().st_mode & 0o7777, folder.parent.stat().st_mode & 0o7777) == (0o700, 0o700)
+    folder.chmod(0o755)  # readable by others: not any more
+    ensure(str(folder))
+    assert folder.stat().st_mode & 0o7777 == 0o700
+
+
+def test_a_folder_that_others_could_have_filled_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lax").mkdir()
+    (tmp_path / "lax").chmod(0o777)
+    with pytest.raises(HardenError, match="can be written to by, others"):
+        ensure(str(tmp_path / "lax"))
+    (tmp_path / "link").symlink_to("elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "file").touch()
+    for name in ("link", "file"):
+        with pytest.raises(HardenError, match=f"{name} is not a folder"):
+            ensure(str(tmp_path / name))
+    if os.geteuid() == 0:
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        os.chown(tmp_path / "theirs", 1, 1)
+        with pytest.raises(HardenError, match="belongs to"):
+            ensure(str(tmp_path / "theirs"))
+
+
+def test_a_folder_that_cannot_be_made() -> None:
+    with pytest.raises(HardenError, match=r"^/proc/nosuch/below cannot be written: No such file"):
+        ensure("/proc/nosuch/below")
+    with pytest.raises(HardenError, match=r"^/proc/version is not a folder"):
+        ensure("/proc/version")
+
+
+def test_a_job_comes_back_as_it_was() -> None:
+    spec = Spec(oci_version="1.2.0", process=Process(args=("true",), cwd="/"))
+    plain = Job(name="web", spec=spec, rootfs=Rootfs(layers=("/r",)))
+    assert (plain.restart.kind, plain.stop_signal, plain.stop_timeout_s, plain.labels, plain.rootfs.map_root) == ("no", 15, 10, {}, True)
+    full = Job(
+        name="web",
+        spec=spec,
+        rootfs=Rootfs(layers=("/a", "/b"), upper="64m", map_root=False, copy_up=("/var/lib",)),
+        init=True,
+        detach_keys="ctrl-a",
+        stop_signal=2,
+        stop_timeout_s=0,
+        restart=Restart(kind="on-failure", most=3),
+        labels={"a": "b"},
+        remove=True,
+        policy="strict",
+        looser=("cap_add NET_ADMIN",),
+        image="nginx",
+    )
+    for made in (plain, full):
+        again = Job.parse(json.loads(json.dumps(made.dump())))
+        assert again == made
+        assert again.dump() == made.dump()
+    assert plain.labels is not Job(name="other", spec=spec).labels
+
+
+def test_a_job_that_is_none() -> None:
+    with pytest.raises(HardenError, match="name is missing"):
+        Job.parse({})
+    with pytest.raises(HardenError, match=r"rootfs\.layers must be a list"):
+        Job.parse({"name": "x", "spec": {"ociVersion": "1.2.0"}, "rootfs": {"layers": "/"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "most"),
+    [
+        ("no", "no", None),
+        ("always", "always", None),
+        ("unless-stopped", "unless-stopped", None),
+        ("on-failure", "on-failure", None),
+        ("on-failure:5", "on-failure", 5),
+        ("on-failure:0", "on-failure", None),
+    ],
+)
+def test_restart_policies(text: str, kind: str, most: int | None) -> None:
+    made = jobs.restart(text)
+    assert (made.kind, made.most) == (kind, most)
+    assert jobs.restart(str(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("allways", "did you mean 'always'?"),
+        ("", "'' is no restart policy"),
+        ("always:3", "only on-failure can give up"),
+        ("on-failure:x", "'x' is not a number"),
+        ("on-failure:-1", "'-1' is not a number"),
+        ("on-failure:", "'' is not a number"),
+    ],
+)
+def test_restart_policies_that_are_none(text: str, message: str) -> None:
+    with pytest.raises(HardenError) as caught:
+        jobs.restart(text)
+    assert message in str(caught.value)
