@@ -23,9 +23,11 @@ from hardener.runtime import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hardener.oci.runtime import Spec
     from hardener.runtime.cgroups import Layout
-    from hardener.runtime.parent import Launch, Outcome
+    from hardener.runtime.parent import Launch, Outcome, Started
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
 STEPS = (
@@ -69,9 +71,9 @@ def describe(launch: Launch) -> list[tuple[str, list[str]]]:
     return [(step, made.lines() if made is not None else ["nothing"]) for step, made in plans]
 
 
-def run(launch: Launch) -> Outcome:
-    """Start a container and wait for its end; raises `parent.LaunchError` when it does not start."""
+def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) -> Outcome:
+    """Start a container and wait for its end; raises `parent.LaunchError` when it does not start. `tell` hears when it runs."""
     try:
-        return parent.run(launch)
+        return parent.run(launch, tell)
     except OSError as error:
         raise parent.LaunchError(sync.describe(error), where="container start") from error

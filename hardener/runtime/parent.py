@@ -16,6 +16,7 @@ from hardener.runtime import cgroups, console, idmaps, init, mounts, namespaces,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from hardener.runtime.cgroups import Cgroups, Layout
@@ -92,47 +93,91 @@ class Outcome:
         self.notices = notices
 
 
-def run(launch: Launch) -> Outcome:
-    """Start a container and wait for its end."""
-    notices: list[str] = []
+class Started:
+    """A container that runs: its first process, and our side of its terminal if it has one; `notices` are what a user should know."""
+
+    __slots__ = ("notices", "pid", "pidfd", "screen")
+
+    def __init__(self, pid: int, pidfd: int, screen: int | None, notices: list[str]) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.screen = screen
+        self.notices = notices
+
+
+def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) -> Outcome:
+    """Start a container and wait for its end; `tell` hears of it in between."""
     launch.signal_mask = signals.block(waiting.WATCHED)  # nothing is lost until we listen
     try:
-        if launch.cgroups is not None:
-            cgroups.create(launch.cgroups)
+        started = start(launch)
+        code = None
         try:
-            code = _live(launch, notices)
-            if launch.cgroups is not None:
-                notices += cgroups.hits(launch.cgroups)
-            return Outcome(code, notices)
+            tell(started)
+            if started.screen is None:
+                code = waiting.wait(started.pid, started.pidfd)
+            else:
+                code = console.relay(started.screen, started.pid, started.pidfd)
         finally:
-            if launch.cgroups is not None:
-                cgroups.remove(launch.cgroups)
+            if code is None:
+                _kill(started.pid, started.pidfd)
+            _hang_up(started)
+            ended = end(launch.cgroups)
+        return Outcome(code, started.notices + ended)
     finally:
         signals.restore(launch.signal_mask)
 
 
-def _live(launch: Launch, notices: list[str]) -> int:
+def start(launch: Launch) -> Started:
+    """Start a container, with our standard streams; `launch.signal_mask` is the one that it gets. Without success nothing remains.
+
+    Whoever starts it waits for `pid`, and then calls `end`.
+    """
+    if launch.cgroups is not None:
+        cgroups.create(launch.cgroups)
+    started = None
+    try:
+        started = _start(launch)
+    finally:
+        if started is None and launch.cgroups is not None:
+            cgroups.remove(launch.cgroups)
+    return started
+
+
+def end(made: Cgroups | None) -> list[str]:
+    """Remove the control groups of a container that has ended; return which limits it ran into."""
+    if made is None:
+        return []
+    try:
+        return cgroups.hits(made)
+    finally:
+        cgroups.remove(made)
+
+
+def _start(launch: Launch) -> Started:
+    notices: list[str] = []
     trusted = posix.geteuid() == 0
     launch.sources = mounts.open_sources(launch.mounts, launch.bundle) if trusted else mounts.Sources(None, {})
     ours, theirs = sync.pair()
     pid, pidfd, born_inside = _born(launch, ours, theirs)
     theirs.close()
-    status = None
-    screen = None
+    started = None
     try:
         _provide(launch, pid, notices, born_inside=born_inside)
         _close(launch.sources)
         ours.send(sync.GO)
-        screen = _converse(ours, pidfd)
-        status = waiting.wait(pid, pidfd) if screen is None else console.relay(screen, pid, pidfd)
-        return status
+        started = Started(pid, pidfd, _converse(ours, pidfd), notices)
     finally:
         ours.close()
-        if status is None:
+        if started is None:
             _kill(pid, pidfd)
-        posix.close(pidfd)
-        if screen is not None:
-            posix.close(screen)
+            posix.close(pidfd)
+    return started
+
+
+def _hang_up(started: Started) -> None:
+    posix.close(started.pidfd)
+    if started.screen is not None:
+        posix.close(started.screen)
 
 
 def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, bool]:
