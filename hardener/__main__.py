@@ -1,7 +1,5 @@
 """`python -m hardener`: the same as `harden`."""
 
-import sys
+from hardener.cli import start
 
-from hardener.cli import main
-
-sys.exit(main())
+start()

@@ -67,7 +67,8 @@ def test_every_report_format_is_in_its_table() -> None:
 
 def test_every_command_is_in_its_table() -> None:
     commands = importlib.import_module("hardener.cli").COMMANDS
-    assert set(commands) == {name.rstrip("_") for name in modules_that_define("cli", "configure", "run")}
+    modules = modules_that_define("cli", "configure", "run") | modules_that_define("cli", "from_words")
+    assert set(commands) == {name.rstrip("_") for name in modules}
 
 
 @pytest.mark.parametrize("path", RULES, ids=relative)

@@ -1,30 +1,32 @@
 """The command line: one module per command, one table that lists them, and the only place that prints.
 
-`main` imports the chosen command alone. Exit codes: 0 clean, 1 findings at or above the threshold, 2 usage, configuration or unreadable
-input, 3 a bug in hardener.
+`main` imports the chosen command alone, and nothing else: a container starts behind this page, and `typing` or `argparse` would take as
+long as its walls. Exit codes: 0 clean, 1 findings at or above the threshold, 2 usage, configuration or unreadable input, 3 a bug in
+hardener.
 """
+
+from __future__ import annotations
 
 import gc
 import sys
-from typing import TYPE_CHECKING, Final, Protocol
 
 from hardener import __version__
 from hardener.errors import EXIT_BUG, EXIT_CLEAN, EXIT_USAGE, HardenError, suggest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, HelpFormatter, Namespace
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import Final, NoReturn, Protocol
 
+    class Command(Protocol):
+        """What the module of a command offers."""
 
-class Command(Protocol):
-    """What the module of a command offers."""
+        def configure(self, parser: ArgumentParser) -> None:
+            """Declare options and arguments."""
 
-    def configure(self, parser: "ArgumentParser") -> None:
-        """Declare options and arguments."""
-
-    def run(self, args: "Namespace") -> int:
-        """Do the work; return the exit code. May raise `HardenError`."""
+        def run(self, args: Namespace) -> int:
+            """Do the work; return the exit code. May raise `HardenError`."""
 
 
 # Name -> what it does, in one line; the module is hardener.cli.<name>.
@@ -65,7 +67,25 @@ exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or
 """
 
 
-def main(argv: "Sequence[str] | None" = None) -> int:
+def start() -> NoReturn:
+    """Be the program `harden`: run, and leave without taking the interpreter apart, which takes longer than a container's walls."""
+    code = main()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed before we started
+                stream.flush()
+    except (OSError, ValueError):
+        sys.exit(code)  # the interpreter has words for a pipe that is broken, or a disk that is full
+    import atexit
+
+    if "posix" in sys.builtin_module_names and not atexit._ncallbacks() and "threading" not in sys.modules:
+        import posix
+
+        posix._exit(code)  # nothing waits to be done
+    sys.exit(code)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `harden` with the given arguments (default: those of the process) and return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     # Imports and documents are full of objects that stay; the default thresholds would look through them a hundred times.
@@ -97,6 +117,10 @@ def _main(args: list[str]) -> int:
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise HardenError(f"unknown {kind} {name!r}", how=suggest(name, list(COMMANDS)) or "`harden --help` lists the commands")
+    if name == "run":  # it reads its own words: where a program's begin, argparse cannot know
+        from hardener.cli import run
+
+        return run.from_words(args[1:])
     command = load(name)
     parser = _parser(name)
     command.configure(parser)
@@ -109,12 +133,12 @@ def _main(args: list[str]) -> int:
     return command.run(parsed)
 
 
-def _parser(name: str) -> "ArgumentParser":
+def _parser(name: str) -> ArgumentParser:
     """Return a parser that complains as we do, and takes no abbreviations: an option added later must not change what a script means."""
     from argparse import ArgumentParser
 
     class Parser(ArgumentParser):
-        def error(self, message: str) -> "NoReturn":
+        def error(self, message: str) -> NoReturn:
             wrong = next((word.partition("=")[0] for word in message.split() if word.startswith("--")), "")
             known = [option for action in self._actions for option in action.option_strings]
             how = suggest(wrong, known) if message.startswith("unrecognized") else ""
@@ -137,7 +161,7 @@ def split_line(words: list[str]) -> tuple[list[str], list[str]]:
     return words, []
 
 
-def _formatter(prog: str) -> "HelpFormatter":
+def _formatter(prog: str) -> HelpFormatter:
     # Argparse makes one for every argument it checks, and asks shutil for the width unless it is told: 5 ms of each start.
     from argparse import RawDescriptionHelpFormatter
     from os import environ, get_terminal_size

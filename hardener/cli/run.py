@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
 
 from hardener import launch
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from typing import Final
 
 # Flag -> (its value in the help, "" for a switch; what it does).
 FLAGS: Final = {
@@ -50,15 +50,8 @@ REPEATED: Final = ("--env", "--volume", "--cap-add", "--allow-unenforced")
 LIMITS: Final = {"memory": "memory", "pids": "pids", "cpu": "cpus"}
 
 
-def configure(parser: ArgumentParser) -> None:
-    """Take all words as they are: options end where the program begins, which argparse cannot know."""
-    parser.prefix_chars = "\0"
-    parser.add_argument("words", nargs="...")
-
-
-def run(args: Namespace) -> int:
+def from_words(words: list[str]) -> int:
     """Run a container; the exit code is the program's, or 125, 126 or 127 when it did not start."""
-    words = [*args.words, *(["--", *args.line] if args.line else [])]
     options, rest = read(words)
     if "--help" in options:
         sys.stdout.write(usage())
