@@ -125,7 +125,7 @@ def test_a_name_that_is_no_file_name(name: str) -> None:
 
 
 def test_an_error_of_the_system_is_one_of_the_launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise OSError(12, "clone: Cannot allocate memory")
 
     monkeypatch.setattr(parent, "run", broken)
