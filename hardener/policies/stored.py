@@ -1,54 +1,25 @@
 """A policy's `runtime:` kept as JSON, so that a launch reads no YAML; what is kept counts only while its files are what they were.
 
-A launch imports this module. It uses the interpreter's own JSON scanner and hash, not the packages around them, which take longer to
-import than everything else that a launch does.
+A launch imports this module. It uses the interpreter's own hash, not the package around it, which takes long to import.
 """
 
 from __future__ import annotations
 
-import _json
 import posix
 from _blake2 import blake2b
 
 from hardener.errors import HardenError
+from hardener.oci import json_text
 from hardener.policies.runtime import Runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Final
 
     from hardener.policies.model import Policy
 
 VERSION: Final = 1
 """Changes whenever the same policy may be stored differently."""
-
-
-class _Context:
-    """What the scanner asks of a decoder."""
-
-    __slots__ = ("memo", "object_hook", "object_pairs_hook", "parse_constant", "parse_float", "parse_int", "strict")
-
-    def __init__(self) -> None:
-        self.strict = True
-        self.object_hook = None
-        self.object_pairs_hook = None
-        self.parse_float = float
-        self.parse_int = int
-        self.parse_constant = float
-        self.memo: dict[str, str] = {}
-
-
-def scan(text: str) -> object:
-    """Return the value of a JSON text that has nothing around it. Raises ValueError for anything else."""
-    scanner: Callable[[str, int], tuple[object, int]] = vars(_json)["make_scanner"](_Context())
-    try:
-        value, end = scanner(text, 0)
-    except StopIteration as stop:
-        raise ValueError(f"no JSON at character {stop.value}") from None
-    if end != len(text):
-        raise ValueError(f"something behind the JSON, at character {end}")
-    return value
 
 
 def store(policy: Policy) -> str:
@@ -65,7 +36,7 @@ def store(policy: Policy) -> str:
 def restore(text: str) -> Runtime | None:
     """Return what was stored; None when one of its files has changed since, or when it is no such text."""
     try:
-        stored = scan(text)
+        stored = json_text.scan(text)
         if not isinstance(stored, dict) or stored.get("version") != VERSION or not isinstance(stored.get("files"), dict):
             return None
         runtime = Runtime.parse(stored.get("runtime"), "runtime")

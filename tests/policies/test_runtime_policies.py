@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hardener.errors import HardenError
 from hardener.linux.names import CAPABILITIES
+from hardener.oci import json_text
 from hardener.policies import runtime as model
 from hardener.policies import runtime_load, runtime_tighten, stored
 from hardener.policies.load import load
@@ -390,7 +391,7 @@ def test_a_policy_without_runtime_is_not_stored() -> None:
 )
 def test_json_is_read_as_the_standard_library_reads_it(value: object) -> None:
     text = json.dumps(value)
-    assert stored.scan(text) == json.loads(text)
+    assert json_text.scan(text) == json.loads(text)
 
 
 def test_the_digest_is_of_what_is_asked_for(tmp_path: Path) -> None:
