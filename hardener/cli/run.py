@@ -58,6 +58,7 @@ def from_words(words: list[str]) -> int:
         return EXIT_CLEAN
     request = understand(options, rest)
     from hardener.runtime import cgroups, container, parent
+    from hardener.runtime.job import Rootfs
 
     machine = cgroups.read_layout()
     for limit in options.get("--allow-unenforced", []):
@@ -74,10 +75,9 @@ def from_words(words: list[str]) -> int:
 
         print(json.dumps(spec.dump(), indent=2))
         return EXIT_CLEAN
-    upper = launch.UPPER if request.writable else None
     # The root user inside must not be the owner of what root alone may read on this machine.
-    map_root = request.root != launch.HOST
-    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, upper=upper, map_root=map_root)
+    rootfs = Rootfs(upper=launch.UPPER if request.writable else None, map_root=request.root != launch.HOST)
+    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, rootfs=rootfs)
     if "--dry-run" in options:
         for step, lines in container.describe(made):
             print(f"{step}:\n  " + "\n  ".join(lines))

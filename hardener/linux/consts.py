@@ -88,6 +88,8 @@ CLONE_INTO_CGROUP: Final = 0x200000000
 SIGCHLD: Final = 17
 
 # mount(2), umount2(2)
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
 MS_REC: Final = 0x4000
 MS_UNBINDABLE: Final = 1 << 17
 MS_PRIVATE: Final = 1 << 18

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hardener.oci.runtime import Spec
     from hardener.runtime.cgroups import Layout
+    from hardener.runtime.job import Rootfs
     from hardener.runtime.parent import Launch, Outcome, Started
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
@@ -36,11 +37,8 @@ STEPS = (
 )
 
 
-def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | None = None, map_root: bool = True) -> Launch:
-    """Return all plans of a container, or refuse it. `upper` is the size of a layer in memory for what is written to the root.
-
-    Without `map_root` the files of the root keep the owners of this machine, who are nobody inside.
-    """
+def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None) -> Launch:
+    """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification."""
     missing = unsupported(spec)
     if missing:
         raise HardenError(f"hardener does not support {', '.join(missing)}", where="config.json", how="leave it out")
@@ -56,8 +54,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, upper: str | No
     launch.rlimits = rlimits.plan(spec)
     launch.network = network.plan(spec)
     launch.sysctls = sysctls.plan(spec)
-    launch.mounts = mounts.plan(spec, bundle, upper=upper)
-    launch.mounts.map_root = map_root
+    launch.mounts = mounts.plan(spec, bundle, rootfs)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.privileges = privileges.plan(spec, name)

@@ -20,65 +20,69 @@ from hardener.linux.consts import (
     MOUNT_ATTR_RDONLY,
     MS_PRIVATE,
 )
-from hardener.linux.mounting import O_PATH
-from hardener.runtime import cgroup_mount, destinations, devices, masks, options
+from hardener.runtime import cgroup_mount, destinations, devices, layers, masks, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, Protocol
 
-    from hardener.oci.runtime import Spec
+    from hardener.oci.runtime import Mount, Spec
+    from hardener.runtime.job import Rootfs
 
-FILESYSTEMS: Final = ("proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2")
+    class Fill(Protocol):
+        """What copying.fill is."""
+
+        def __call__(self, source: int, target: int, name: str, *, itself: bool) -> None:  # noqa: D102
+            ...
+
+
+FILESYSTEMS: Final = ("proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay")
+COPY_UP: Final = "tmpcopyup"  # an extension of runc and podman
 EPERM, EBUSY, EINVAL = 1, 16, 22
-OVERLAY_FOLDERS: Final = ("lower", "upper", "work", "root")
 
 
 class Entry:
-    """One mount: what, where, and with which options."""
+    """One mount: what, where, and with which options; `lower` are the folders of an overlay, the lowest first.
 
-    __slots__ = ("destination", "fstype", "options", "source")
+    With `copy_up` it begins with what the image has at its destination: a tmpfs always, a bound folder when it is empty.
+    """
+
+    __slots__ = ("copy_up", "destination", "fstype", "lower", "options", "source")
 
     def __init__(self, destination: str, fstype: str, source: str, options_: options.Options) -> None:
         self.destination = destination
         self.fstype = fstype
         self.source = source
         self.options = options_
+        self.copy_up = False
+        self.lower: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return the mount for a reader."""
-        return f"{self.destination} {'bind ' + self.source if self.fstype == 'bind' else ' '.join([self.fstype, *self.options.data])}"
+        what = f"bind {self.source}" if self.fstype == "bind" else " ".join([self.fstype, *self.options.data])
+        return f"{self.destination} {what}{', filled from the image' if self.copy_up else ''}"
 
 
 class Filesystem:
-    """All of it. `upper` is the size of a layer in memory that takes what is written to the root, None for none.
+    """All of it; `copy` is what fills the mounts that begin with what the image has there (copying.py), None when there are none."""
 
-    `map_root` shows the files of the root with the ids of the container; without it they belong to nobody inside, as an outsider sees them.
-    """
+    __slots__ = (*("copy", "devices", "entries", "make_nodes", "masked", "propagation", "readonly_paths", "root", "wanted"),)
 
-    __slots__ = (
-        *("devices", "entries", "make_nodes", "map_root", "masked", "propagation", "readonly", "readonly_paths", "root", "upper", "wanted"),
-    )
-
-    def __init__(self, root: str, entries: tuple[Entry, ...], *, readonly: bool, upper: str | None, wanted: tuple[str, ...]) -> None:
+    def __init__(self, root: layers.Layers, entries: tuple[Entry, ...], *, wanted: tuple[str, ...]) -> None:
         self.root = root
         self.entries = entries
-        self.readonly = readonly
-        self.upper = upper
         self.wanted = wanted
+        self.copy: Fill | None = None
         self.devices: tuple[devices.Node, ...] = ()
         self.make_nodes = False
-        self.map_root = True
         self.masked: tuple[str, ...] = ()
         self.readonly_paths: tuple[str, ...] = ()
         self.propagation = MS_PRIVATE
 
     def lines(self) -> list[str]:
         """Return the plan for a reader."""
-        mode = "read-only" if self.readonly else "writable"
-        upper = f", writes go to {self.upper} of memory" if self.upper else ""
         return [
-            f"root {self.root} ({mode}{upper})",
+            *self.root.lines(),
             *(entry.line() for entry in self.entries),
             f"masked: {' '.join(self.masked) or 'nothing'}",
             f"read-only: {' '.join(self.readonly_paths) or 'nothing'}",
@@ -86,42 +90,34 @@ class Filesystem:
 
 
 class Sources:
-    """The detached mounts that the parent has opened: the root, and what is bound, by the index of its entry."""
+    """Detached mounts: the layers of the root, the folder that takes what is kept, and what each entry binds or lays over one another.
 
-    __slots__ = ("bound", "root")
+    The parent opens them when it has this machine's rights (`opened`), otherwise init does. `lock` holds the folder that is kept.
+    """
 
-    def __init__(self, root: int | None, bound: dict[int, int]) -> None:
-        self.root = root
-        self.bound = bound
+    __slots__ = ("entries", "kept", "layers", "lock", "opened")
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.layers: list[int] = []
+        self.kept: int | None = None
+        self.lock: int | None = None
+        self.entries: dict[int, list[int]] = {}
 
 
-def plan(spec: Spec, bundle: str, *, upper: str | None = None) -> Filesystem:
+def plan(spec: Spec, bundle: str, rootfs: Rootfs | None = None) -> Filesystem:
     """Return the filesystem of a container; `bundle` is the folder that relative paths start from."""
-    if spec.root is None:
-        raise HardenError("there is no root filesystem", where="root.path")
     linux = spec.linux
     userns = linux is not None and any(namespace.type == "user" for namespace in linux.namespaces)
-    entries = []
-    for at, mount in enumerate(spec.mounts):
-        where = f"mounts[{at}]"
-        if not mount.destination.startswith("/"):
-            raise HardenError(f"the destination {mount.destination!r} is not absolute", where=where)
-        if not destinations.parts(mount.destination):
-            raise HardenError("a mount on / would hide the root", where=where, how="give another root.path instead")
-        said = options.read(mount.options)
-        fstype = "bind" if said.bind or mount.type in ("bind", "none") else mount.type or "bind"
-        if fstype == "bind" and not mount.source:
-            raise HardenError("a bind mount has no source", where=where)
-        if fstype not in (*FILESYSTEMS, "bind"):
-            raise HardenError(f"hardener does not mount {fstype!r}", where=where, how=f"known: bind, {', '.join(FILESYSTEMS)}")
-        if fstype == "bind" and said.data:
-            raise HardenError(f"unknown option {said.data[0]!r} of a bind mount", where=where)
-        if fstype != "proc" and destinations.normal(mount.destination) == "/proc":
-            raise HardenError("only proc can be mounted on /proc", where=where)
-        entries.append(Entry(mount.destination, fstype, mount.source or fstype, said))
-    wanted = tuple([spec.process.cwd] if spec.process else [])
-    root = _join(bundle, spec.root.path)
-    made = Filesystem(root, tuple(entries), readonly=bool(spec.root.readonly), upper=upper, wanted=wanted)
+    copied = {destinations.normal(path) for path in (rootfs.copy_up if rootfs is not None else ())}
+    entries = tuple([_entry(mount, f"mounts[{at}]", copied) for at, mount in enumerate(spec.mounts)])
+    if missing := copied - {destinations.normal(entry.destination) for entry in entries}:
+        raise HardenError(f"nothing is mounted on {', '.join(sorted(missing))}", where="copyUp")
+    made = Filesystem(layers.plan(spec, bundle, rootfs), entries, wanted=(spec.process.cwd,) if spec.process else ())
+    if any(entry.copy_up for entry in entries):
+        from hardener.runtime import copying
+
+        made.copy = copying.fill
     made.devices = devices.plan(spec)
     made.make_nodes = not userns
     made.masked = linux.masked_paths if linux else ()
@@ -135,22 +131,87 @@ def plan(spec: Spec, bundle: str, *, upper: str | None = None) -> Filesystem:
     return made
 
 
-def _join(bundle: str, path: str) -> str:
-    return path if path.startswith("/") else f"{bundle.rstrip('/')}/{path}"
+def _entry(mount: Mount, where: str, copied: set[str]) -> Entry:
+    if not mount.destination.startswith("/"):
+        raise HardenError(f"the destination {mount.destination!r} is not absolute", where=where)
+    if not destinations.parts(mount.destination):
+        raise HardenError("a mount on / would hide the root", where=where, how="give another root.path instead")
+    said = options.read(mount.options)
+    fstype = "bind" if said.bind or mount.type in ("bind", "none") else mount.type or "bind"
+    if fstype == "bind" and not mount.source:
+        raise HardenError("a bind mount has no source", where=where)
+    if fstype not in (*FILESYSTEMS, "bind"):
+        raise HardenError(f"hardener does not mount {fstype!r}", where=where, how=f"known: bind, {', '.join(FILESYSTEMS)}")
+    made = Entry(mount.destination, fstype, mount.source or fstype, said)
+    if fstype == "tmpfs" and COPY_UP in said.data:
+        said.data.remove(COPY_UP)
+        made.copy_up = True
+    if fstype == "bind" and said.data:
+        raise HardenError(f"unknown option {said.data[0]!r} of a bind mount", where=where)
+    if fstype == "overlay":
+        made.lower = _lower(said.data, where)
+    if fstype != "proc" and destinations.normal(mount.destination) == "/proc":
+        raise HardenError("only proc can be mounted on /proc", where=where)
+    if destinations.normal(mount.destination) in copied:
+        if fstype not in ("tmpfs", "bind"):
+            raise HardenError(f"a mount of {fstype} cannot begin with what the image has there", where=where)
+        made.copy_up = True
+    return made
+
+
+def _lower(words: list[str], where: str) -> tuple[str, ...]:
+    """Return the folders of an overlay, the lowest first. As in the kernel's own option, the topmost comes first and `\\:` is a colon."""
+    [word] = words if len(words) == 1 else [""]
+    key, _, value = word.partition("=")
+    folders = [folder.replace("\0", ":") for folder in value.replace("\\:", "\0").split(":")]
+    if key != "lowerdir" or not all(folder.startswith("/") for folder in folders) or len(folders) > layers.MOST:
+        raise HardenError("an overlay is made of lowerdir=/FOLDER:/FOLDER and nothing else", where=where, how="it is read-only")
+    return tuple(folders[::-1])
 
 
 # --- the parent ---------------------------------------------------------------------------------------------------------------
 
 
 def open_sources(plan: Filesystem, bundle: str) -> Sources:
-    """Open the root and all that is bound with the rights of the caller, as copies that no namespace shows yet."""
-    sources = Sources(_open_tree(plan.root, recursive=False, what="the root filesystem", directory=True), {})
+    """Reserve what is kept; as root, open the root and all that is bound as copies that no namespace shows yet."""
+    sources = Sources()
+    if plan.root.keep is not None:
+        sources.lock = layers.reserve(plan.root.keep)
+    if posix.geteuid() == 0:
+        try:
+            _open(plan, sources, bundle, trusted=True)
+        except BaseException:
+            close_sources(sources)
+            if sources.lock is not None:
+                posix.close(sources.lock)
+            raise
+        sources.opened = True
+    return sources
+
+
+def close_sources(sources: Sources) -> None:
+    """Close the copies; the lock stays, as the container does."""
+    for fd in (*sources.layers, *([] if sources.kept is None else [sources.kept]), *(fd for fds in sources.entries.values() for fd in fds)):
+        posix.close(fd)
+    sources.layers, sources.kept, sources.entries = [], None, {}
+
+
+def _open(plan: Filesystem, sources: Sources, bundle: str, *, trusted: bool) -> None:
+    ours = not trusted
+    for folder in plan.root.folders:
+        sources.layers.append(_open_tree(folder, recursive=ours, what="the root filesystem", directory=True))
+    if plan.root.keep is not None:
+        sources.kept = _open_tree(plan.root.keep, recursive=ours, what="the folder to keep", directory=True)
     for index, entry in enumerate(plan.entries):
         if entry.fstype == "bind":
-            path = _join(bundle, entry.source)
-            sources.bound[index] = _open_tree(path, recursive=entry.options.recursive, what=f"the source of {entry.destination}")
-            _set_flags(sources.bound[index], entry)
-    return sources
+            path = layers.join(bundle, entry.source)
+            sources.entries[index] = [
+                _open_tree(path, recursive=ours or entry.options.recursive, what=f"the source of {entry.destination}")
+            ]
+            _set_flags(sources.entries[index][0], entry)
+        for folder in entry.lower:
+            tree = _open_tree(folder, recursive=ours, what=f"the image of {entry.destination}", directory=True)
+            sources.entries.setdefault(index, []).append(tree)
 
 
 def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False) -> int:
@@ -168,26 +229,45 @@ def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False
 def _set_flags(tree: int, entry: Entry) -> None:
     # Neither devices nor set-user-id programs come in with a bind, unless they are asked for by name.
     add = entry.options.attributes | ((MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) & ~entry.options.given)
+    if entry.copy_up:
+        add &= ~MOUNT_ATTR_RDONLY  # set when it is filled
     mounting.set_attributes(tree, add=add, recursive=True, name=entry.destination)
 
 
 def map_sources(sources: Sources, plan: Filesystem, user_fd: int) -> list[str]:
     """Show the files of the sources with the ids of a user namespace; return what could not be mapped, for the user to know."""
     unmapped = []
-    trees = [("/", sources.root, plan.map_root)]
-    trees += [(plan.entries[index].destination, tree, plan.entries[index].options.idmap) for index, tree in sources.bound.items()]
-    for name, tree, wanted in trees:
-        if tree is None or not wanted:
-            continue
-        try:
-            mounting.set_attributes(tree, user_fd=user_fd, recursive=True, name=f"{name}: id map")
-        except OSError as error:
-            if error.errno != EINVAL:
-                raise
-            unmapped.append(name)
+    old = layers.is_old()
+    if plan.root.mapped and ((old and overlaid(plan, sources.layers)) or not _map(sources.layers, "/", user_fd)):
+        unmapped.append("/")
+    if sources.kept is not None and not _map([sources.kept], "the folder to keep", user_fd):
+        raise HardenError(
+            "what is written cannot be kept there", where=plan.root.keep or "", how="its filesystem has no id-mapped mounts: use another"
+        )
+    for index, trees in sources.entries.items():
+        entry = plan.entries[index]
+        if entry.options.idmap and ((old and len(entry.lower) > 1) or not _map(trees, entry.destination, user_fd)):
+            unmapped.append(entry.destination)
     if not unmapped:
         return []
     return [f"the files of {', '.join(unmapped)} belong to nobody inside: their filesystem has no id-mapped mounts"]
+
+
+def _map(trees: list[int], name: str, user_fd: int) -> bool:
+    try:
+        for tree in trees:
+            mounting.set_attributes(tree, user_fd=user_fd, recursive=True, name=f"{name}: id map")
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        return False
+    return True
+
+
+def overlaid(plan: Filesystem, trees: list[int]) -> bool:
+    """Tell whether the root needs a layer over it: for what is written, or for mount points that it lacks."""
+    root = plan.root
+    return len(trees) > 1 or root.upper is not None or root.keep is not None or (root.readonly and lacks_mount_points(plan, trees[0]))
 
 
 def lacks_mount_points(plan: Filesystem, root: int) -> bool:
@@ -208,17 +288,12 @@ def lacks_mount_points(plan: Filesystem, root: int) -> bool:
 
 def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str]) -> None:
     """Build the filesystem and make it the root; `groups` are those of this process (cgroup_mount.py)."""
-    root_tree = sources.root
-    if root_tree is None:  # started without this machine's rights: these are our own, in our own mount namespace
-        root_tree = _open_tree(plan.root, recursive=True, what="the root filesystem", directory=True)
-        for index, entry in enumerate(plan.entries):
-            if entry.fstype == "bind":
-                sources.bound[index] = _open_tree(_join(bundle, entry.source), recursive=True, what=f"the source of {entry.destination}")
-                _set_flags(sources.bound[index], entry)
-    root_fd = _place_root(plan, root_tree)
+    if not sources.opened:  # started without this machine's rights: these are our own, in our own mount namespace
+        _open(plan, sources, bundle, trusted=False)
+    root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=overlaid(plan, sources.layers))
     later = []
     for index, entry in enumerate(plan.entries):
-        fd = _mount(entry, sources.bound.get(index), root_fd, groups)
+        fd = _mount(plan, index, sources.entries.get(index, []), root_fd, groups)
         if entry.fstype == "tmpfs" and entry.options.attributes & MOUNT_ATTR_RDONLY:
             later.append((fd, entry.destination))
         else:
@@ -232,55 +307,44 @@ def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str
         mounting.set_attributes(fd, add=MOUNT_ATTR_RDONLY, name=name)
         posix.close(fd)
     _enter(root_fd)
-    if plan.readonly:
+    if plan.root.readonly:
         mounting.set_attributes(root_fd, add=MOUNT_ATTR_RDONLY, name="/")
     if plan.propagation != MS_PRIVATE:
         mounting.set_attributes(root_fd, propagation=plan.propagation, name="/")
 
 
-def _place_root(plan: Filesystem, tree: int) -> int:
-    """Attach the root to a scratch filesystem of our own; return a descriptor of its top. The scratch becomes the working directory."""
-    # Neither devices nor set-user-id programs of an image count, wherever they lie in it.
-    flags = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID
-    mounting.set_attributes(tree, add=flags, recursive=True, name=plan.root)
-    upper = plan.upper
-    if upper is None and plan.readonly and lacks_mount_points(plan, tree):
-        upper = "1m"  # for the mount points alone: the root is read-only in the end
-    scratch = mounting.new_filesystem("tmpfs", "scratch", (f"size={upper or '1m'}", "mode=755"), attributes=flags)
-    mounting.attach(scratch, mounting.open_path("/"), name="scratch")
-    posix.fchdir(scratch)
-    for name in OVERLAY_FOLDERS:
-        posix.mkdir(name, 0o755)
-    lower = "root" if upper is None else "lower"
-    mounting.attach(tree, mounting.open_in(scratch, lower, O_PATH), name=plan.root)
-    if upper is None:
-        return tree
-    layers = ["lowerdir=lower", "upperdir=upper", "workdir=work", *(["userxattr"] if not plan.make_nodes else [])]
-    overlay = mounting.new_filesystem("overlay", "harden", layers, attributes=flags)
-    mounting.attach(overlay, mounting.open_in(scratch, "root", O_PATH), name="overlay")
-    return overlay
-
-
-def _mount(entry: Entry, bound: int | None, root_fd: int, groups: dict[str, str]) -> int:
+def _mount(plan: Filesystem, index: int, trees: list[int], root_fd: int, groups: dict[str, str]) -> int:
     """Mount one entry; return a descriptor of what is mounted."""
-    directory = destinations.is_directory(bound) if bound is not None else True
+    entry = plan.entries[index]
+    directory = entry.fstype != "bind" or destinations.is_directory(trees[0])
     target = destinations.make(root_fd, entry.destination, directory=directory)
     try:
         destinations.refuse_proc(target, entry.destination)
-        if bound is not None:
-            if destinations.is_directory(target) != directory:
-                raise HardenError("a directory can only be bound on a directory, a file on a file", where=entry.destination)
-            tree = bound
-        elif entry.fstype in ("cgroup", "cgroup2"):
+        if destinations.is_directory(target) != directory:
+            raise HardenError("a directory can only be bound on a directory, a file on a file", where=entry.destination)
+        if entry.fstype in ("cgroup", "cgroup2"):
             return cgroup_mount.apply(entry.destination, entry.options.attributes, root_fd, target, groups)
-        else:
-            tree = _new(entry)
+        tree = _tree(entry, index, trees)
+        if entry.copy_up and plan.copy is not None and directory:
+            given = any(word.startswith("mode=") for word in entry.options.data)
+            plan.copy(target, tree, entry.destination, itself=not given)
+            if trees:
+                mounting.set_attributes(tree, add=entry.options.attributes & MOUNT_ATTR_RDONLY, recursive=True, name=entry.destination)
         mounting.attach(tree, target, name=entry.destination)
         if entry.options.propagation not in (0, MS_PRIVATE):
             mounting.set_attributes(tree, propagation=entry.options.propagation, name=entry.destination)
         return tree
     finally:
         posix.close(target)
+
+
+def _tree(entry: Entry, index: int, trees: list[int]) -> int:
+    if entry.lower:
+        made = trees[0] if len(trees) == 1 else layers.overlay(entry.lower, trees, f"i{index}", [])
+        attributes = entry.options.attributes | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID
+        mounting.set_attributes(made, add=attributes, recursive=True, name=entry.destination)
+        return made
+    return trees[0] if trees else _new(entry)
 
 
 def _new(entry: Entry) -> int:

@@ -94,15 +94,19 @@ class Outcome:
 
 
 class Started:
-    """A container that runs: its first process, and our side of its terminal if it has one; `notices` are what a user should know."""
+    """A container that runs: its first process, and our side of its terminal if it has one; `notices` are what a user should know.
 
-    __slots__ = ("notices", "pid", "pidfd", "screen")
+    `kept` is the lock of the folder that takes what it writes (layers.py).
+    """
+
+    __slots__ = ("kept", "notices", "pid", "pidfd", "screen")
 
     def __init__(self, pid: int, pidfd: int, screen: int | None, notices: list[str]) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.screen = screen
         self.notices = notices
+        self.kept: int | None = None
 
 
 def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) -> Outcome:
@@ -120,7 +124,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
         finally:
             if code is None:
                 _kill(started.pid, started.pidfd)
-            _hang_up(started)
+            hang_up(started)
             ended = end(launch.cgroups)
         return Outcome(code, started.notices + ended)
     finally:
@@ -130,7 +134,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
 def start(launch: Launch) -> Started:
     """Start a container, with our standard streams; `launch.signal_mask` is the one that it gets. Without success nothing remains.
 
-    Whoever starts it waits for `pid`, and then calls `end`.
+    Whoever starts it waits for `pid`, and then calls `hang_up` and `end`.
     """
     if launch.cgroups is not None:
         cgroups.create(launch.cgroups)
@@ -154,16 +158,27 @@ def end(made: Cgroups | None) -> list[str]:
 
 
 def _start(launch: Launch) -> Started:
+    launch.sources = mounts.open_sources(launch.mounts, launch.bundle)
+    started = None
+    try:
+        started = _bear(launch)
+        started.kept = launch.sources.lock
+    finally:
+        mounts.close_sources(launch.sources)
+        if started is None and launch.sources.lock is not None:
+            posix.close(launch.sources.lock)
+    return started
+
+
+def _bear(launch: Launch) -> Started:
     notices: list[str] = []
-    trusted = posix.geteuid() == 0
-    launch.sources = mounts.open_sources(launch.mounts, launch.bundle) if trusted else mounts.Sources(None, {})
     ours, theirs = sync.pair()
     pid, pidfd, born_inside = _born(launch, ours, theirs)
     theirs.close()
     started = None
     try:
         _provide(launch, pid, notices, born_inside=born_inside)
-        _close(launch.sources)
+        mounts.close_sources(launch.sources)
         ours.send(sync.GO)
         started = Started(pid, pidfd, _converse(ours, pidfd), notices)
     finally:
@@ -174,10 +189,11 @@ def _start(launch: Launch) -> Started:
     return started
 
 
-def _hang_up(started: Started) -> None:
-    posix.close(started.pidfd)
-    if started.screen is not None:
-        posix.close(started.screen)
+def hang_up(started: Started) -> None:
+    """Close what we hold of a container that has ended; what it kept is free for the next one."""
+    for fd in (started.pidfd, started.screen, started.kept):
+        if fd is not None:
+            posix.close(fd)
 
 
 def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, bool]:
@@ -204,7 +220,7 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
         cgroups.attach(launch.cgroups, pid, born_inside=born_inside)
     if launch.rlimits is not None:
         rlimits.apply(launch.rlimits, pid)
-    if launch.idmaps is not None and launch.sources.root is not None:
+    if launch.idmaps is not None and launch.sources.opened:
         user_fd = posix.open(f"/proc/{pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
             notices += mounts.map_sources(launch.sources, launch.mounts, user_fd)
@@ -239,12 +255,6 @@ def _error(step: str, number: str, what: str, where: str = "", how: str = "") ->
             what, where="process.args", how="its mode, its mount or its format keeps it from running", code=EXIT_NOT_EXECUTABLE
         )
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
-
-
-def _close(sources: Sources) -> None:
-    for fd in (sources.root, *sources.bound.values()):
-        if fd is not None:
-            posix.close(fd)
 
 
 def _kill(pid: int, pidfd: int) -> None:

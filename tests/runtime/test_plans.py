@@ -318,5 +318,5 @@ def test_options_of_mounts() -> None:
 
 
 def test_a_relative_root_is_relative_to_the_bundle() -> None:
-    assert planned(root__path="rootfs").mounts.root == "/bundle/rootfs"
-    assert planned(root__path=str(Path("/abs"))).mounts.root == "/abs"
+    assert planned(root__path="rootfs").mounts.root.folders == ("/bundle/rootfs",)
+    assert planned(root__path=str(Path("/abs"))).mounts.root.folders == ("/abs",)

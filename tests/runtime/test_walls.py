@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from launching import config, launch, probe
 
+from hardener.runtime.job import Rootfs
+
 FILTER = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
 
 
@@ -79,7 +81,7 @@ def test_without_a_user_namespace(root: Path, folder: Path) -> None:
 
 
 def test_a_writable_root_in_memory(root: Path, folder: Path) -> None:
-    seen = probe(config(root, root__readonly=False), folder, upper="1m")
+    seen = probe(config(root, root__readonly=False), folder, rootfs=Rootfs(upper="1m"))
     assert seen["write"]["/planted"] == "done"
     assert os.listdir(root) == []
 

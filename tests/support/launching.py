@@ -24,6 +24,7 @@ from hardener.errors import HardenError
 from hardener.linux import calls, consts
 from hardener.oci.runtime import Spec
 from hardener.runtime import cgroups, container, program, sync
+from hardener.runtime.job import Rootfs
 from hardener.runtime.parent import Launch, LaunchError
 
 PROBE = Path(__file__).parents[1] / "runtime" / "probe.py"
@@ -143,16 +144,16 @@ class _Measured:
             forked.add(pickle.loads(self.memory.read(size)))
 
 
-def _plan(document: dict[str, Any], folder: Path, upper: str | None) -> Launch:
+def _plan(document: dict[str, Any], folder: Path, rootfs: Rootfs | None) -> Launch:
     spec = Spec.parse(document)
-    return container.plan(spec, bundle=str(folder), name=f"test-{os.getpid()}", machine=cgroups.read_layout(), upper=upper)
+    return container.plan(spec, bundle=str(folder), name=f"test-{os.getpid()}", machine=cgroups.read_layout(), rootfs=rootfs)
 
 
 def launch(
     document: dict[str, Any],
     folder: Path,
     *,
-    upper: str | None = None,
+    rootfs: Rootfs | None = None,
     stdin: str = "",
     uid: int = 0,
     before: Callable[[], None] | None = None,
@@ -183,7 +184,7 @@ def launch(
             os.setresuid(uid, uid, uid)
             calls.prctl(consts.PR_SET_DUMPABLE, 1)  # as after the execve of a program that the user has started
         try:
-            outcome = container.run(_plan(document, folder, upper))
+            outcome = container.run(_plan(document, folder, rootfs))
             return outcome.code, outcome.notices, ""
         except LaunchError as error:
             return error.code, [], str(error)
@@ -199,7 +200,7 @@ def launch(
 class Running:
     """A launcher that runs until its container ends: `pid` is its own; with `screen` it has a terminal, whose other side that is."""
 
-    def __init__(self, document: dict[str, Any], folder: Path, *, terminal: bool = False) -> None:
+    def __init__(self, document: dict[str, Any], folder: Path, *, terminal: bool = False, rootfs: Rootfs | None = None) -> None:
         self.out = folder / f"running.{len(list(folder.glob('running.*')))}"
         self.out.write_text("")
         self.memory = mmap.mmap(-1, 1 << 22)
@@ -209,15 +210,15 @@ class Running:
         else:
             self.pid = os.fork()
         if self.pid == 0:
-            self._run(document, folder, terminal=terminal)
+            self._run(document, folder, rootfs, terminal=terminal)
 
-    def _run(self, document: dict[str, Any], folder: Path, *, terminal: bool) -> None:
+    def _run(self, document: dict[str, Any], folder: Path, rootfs: Rootfs | None, *, terminal: bool) -> None:
         code = 99
         try:
             if not terminal:
                 os.dup2(os.open(self.out, os.O_WRONLY | os.O_APPEND), 1)
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored in what a shell runs in the background
-            code = container.run(_plan(document, folder, None)).code
+            code = container.run(_plan(document, folder, rootfs)).code
             payload = pickle.dumps(forked.lines())
             self.memory.write(len(payload).to_bytes(8, "little") + payload)
         finally:
