@@ -63,6 +63,11 @@ def memory(content: bytes | int) -> Memory:
     return block
 
 
+def memory_at(start: int, size: int) -> Memory:
+    """Return memory of this process that lies at an address."""
+    return (_Byte * size).from_address(start)
+
+
 def address(block: Memory) -> int:
     """Return where a block lies; it must be kept alive as long as the kernel may use it."""
     return _ctypes.addressof(block)

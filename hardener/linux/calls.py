@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import posix
 
-from hardener.linux.binding import address, attempt, attempt_holding, check, memory, number, text, words
+from hardener.linux import procfs
+from hardener.linux.binding import address, attempt, attempt_holding, check, memory, memory_at, number, text, words
 from hardener.linux.consts import (
     AT_EMPTY_PATH,
     CAPABILITY_VERSION,
     CLONE_INTO_CGROUP,
     CLONE_NEWTIME,
+    CLONE_PARENT,
     CLONE_PIDFD,
     KEYCTL_JOIN_SESSION_KEYRING,
     PR_CAP_AMBIENT,
@@ -21,6 +23,7 @@ from hardener.linux.consts import (
     PR_CAP_AMBIENT_RAISE,
     PR_CAPBSET_DROP,
     PR_CAPBSET_READ,
+    PR_SET_NAME,
     SECCOMP_SET_MODE_FILTER,
     SIGCHLD,
     SYSCALLS,
@@ -31,6 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
+
+_ARG_START: Final = 48 - 3  # proc_pid_stat(5) counts from 1, and we from behind the name
 
 ENOSYS: Final = 38
 EPERM: Final = 1
@@ -61,6 +66,28 @@ def clone(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
         pid = attempt_holding(_nr("clone"), flags | CLONE_PIDFD | SIGCHLD, 0, slot, 0, 0)
     check(pid, f"clone(flags={flags:#x})")
     return (pid, number(bytes(slot))) if pid else (0, -1)
+
+
+def fork() -> int:
+    """Return the pid of a copy of this process, 0 in the copy. `posix.fork` would read /proc, which may be the container's."""
+    pid, pidfd = clone(0)
+    if pidfd >= 0:
+        posix.close(pidfd)
+    return pid
+
+
+def clone_sibling() -> int:
+    """Fork a child of our own parent, and return its pid; 0 in the child. clone(2): clone3 has other rules for its signal."""
+    return check(attempt_holding(_nr("clone"), CLONE_PARENT, 0, 0, 0, 0), "clone(CLONE_PARENT)")
+
+
+def rename(title: str) -> None:
+    """Take a name, and wipe the command line that all who see this process can read; the /proc in place must be this machine's."""
+    check(attempt(_nr("prctl"), PR_SET_NAME, text(title)), "prctl(PR_SET_NAME)")
+    fields = procfs.read("/proc/self/stat").rpartition(")")[2].split()
+    start, end = int(fields[_ARG_START]), int(fields[_ARG_START + 1])
+    if start < end:
+        memoryview(memory_at(start, end - start)).cast("B")[:] = text(title)[: end - start - 1].ljust(end - start, b"\0")
 
 
 def unshare(flags: int) -> None:
@@ -214,9 +241,12 @@ def seccomp_filter(program: bytes, flags: int = 0) -> None:
     check(attempt(_nr("seccomp"), SECCOMP_SET_MODE_FILTER, flags, request), f"seccomp({len(program) // 8} instructions)")
 
 
-def join_session_keyring(name: str) -> bool:
-    """Give the process a session keyring of its own; False on a kernel that has no keyrings."""
-    result = attempt(_nr("keyctl"), KEYCTL_JOIN_SESSION_KEYRING, text(name))
+def join_session_keyring() -> bool:
+    """Give the process a session keyring that is new and nobody else's; False on a kernel that has no keyrings.
+
+    It has no name: by a name one joins what somebody else may have made under that name.
+    """
+    result = attempt(_nr("keyctl"), KEYCTL_JOIN_SESSION_KEYRING, 0)
     if result == -ENOSYS:
         return False
     check(result, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)")

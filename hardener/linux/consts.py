@@ -77,6 +77,7 @@ SYSCALLS: Final = {**{"x86_64": _X86_64, "aarch64": _AARCH64}.get(MACHINE, {}), 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME: Final = 0x00000080
 CLONE_PIDFD: Final = 0x00001000
+CLONE_PARENT: Final = 0x00008000
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWCGROUP: Final = 0x02000000
 CLONE_NEWUTS: Final = 0x04000000
@@ -138,13 +139,22 @@ PR_SET_PDEATHSIG: Final = 1
 PR_GET_DUMPABLE: Final = 3
 PR_SET_DUMPABLE: Final = 4
 PR_SET_KEEPCAPS: Final = 8
+PR_SET_NAME: Final = 15
 PR_CAPBSET_READ: Final = 23
 PR_CAPBSET_DROP: Final = 24
+PR_SET_SECUREBITS: Final = 28
+PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
 PR_GET_NO_NEW_PRIVS: Final = 39
 PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_RAISE: Final = 2
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+
+# capabilities(7): root is nobody special, ids and capabilities do not go together, nothing survives a change of ids; each for good
+SECBIT_NOROOT: Final = 0b11
+SECBIT_NO_SETUID_FIXUP: Final = 0b11 << 2
+SECBIT_KEEP_CAPS_LOCKED: Final = 0b10 << 4
+SECBIT_NO_CAP_AMBIENT_RAISE: Final = 0b11 << 6
 
 CAPABILITY_VERSION: Final = 0x20080522
 

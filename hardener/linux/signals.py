@@ -21,8 +21,13 @@ CONT: Final[int] = _signals.SIGCONT
 KILL: Final[int] = _signals.SIGKILL
 CHLD: Final[int] = _signals.SIGCHLD
 WINCH: Final[int] = _signals.SIGWINCH
-PIPE: Final[int] = _signals.SIGPIPE
-XFSZ: Final[int] = _signals.SIGXFSZ
+TTOU: Final[int] = _signals.SIGTTOU
+
+# What tells a process of its own mistake, and what a terminal stops a background process with: not for handing on. Source: tini.c.
+_OWN: Final = (
+    *(_signals.SIGFPE, _signals.SIGILL, _signals.SIGSEGV, _signals.SIGBUS, _signals.SIGABRT, _signals.SIGTRAP, _signals.SIGSYS),
+    *(_signals.SIGTTIN, _signals.SIGTTOU, _signals.SIGKILL, _signals.SIGSTOP),
+)
 
 
 def block(signals: Iterable[int]) -> set[int]:
@@ -33,6 +38,11 @@ def block(signals: Iterable[int]) -> set[int]:
 def restore(mask: Iterable[int]) -> None:
     """Make this the mask of signals that are held back."""
     _signals.pthread_sigmask(_signals.SIG_SETMASK, mask)
+
+
+def every() -> tuple[int, ...]:
+    """Return all signals that can be meant for another process than the one that gets them."""
+    return tuple([int(one) for one in _signals.valid_signals() if one not in _OWN])
 
 
 def wait(signals: Iterable[int]) -> int:
@@ -46,6 +56,8 @@ def take(signals: Iterable[int]) -> int | None:
     return None if pending is None else pending.si_signo
 
 
-def default(signal: int) -> None:
-    """Let a signal do what it does in a fresh process."""
-    _signals.signal(signal, _signals.SIG_DFL)
+def reset() -> None:
+    """Let every signal do what it does in a fresh process: an exec would go on ignoring what Python or who started us ignores."""
+    for number in range(1, _signals.NSIG):
+        if _signals.getsignal(number) not in (_signals.SIG_DFL, None):
+            _signals.signal(number, _signals.SIG_DFL)

@@ -29,16 +29,22 @@ if TYPE_CHECKING:
     from hardener.runtime.cgroups import Layout
     from hardener.runtime.job import Rootfs
     from hardener.runtime.parent import Launch, Outcome, Started
+    from hardener.runtime.reaper import Reaper
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
 STEPS = (
     *("program", "namespaces", "idmaps", "mounts", "privileges", "seccomp", "cgroups", "rlimits", "network", "sysctls", "hostname"),
-    "terminal",
+    *("terminal", "reaper"),
 )
 
+INIT = "dev.hardener.init"  # the annotation that asks for it
 
-def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None) -> Launch:
-    """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification."""
+
+def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False) -> Launch:
+    """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification.
+
+    With `init` our own process stays as the first one, and the program is its child (reaper.py).
+    """
     missing = unsupported(spec)
     if missing:
         raise HardenError(f"hardener does not support {', '.join(missing)}", where="config.json", how="leave it out")
@@ -57,9 +63,17 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.mounts = mounts.plan(spec, bundle, rootfs)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
-    launch.privileges = privileges.plan(spec, name)
+    launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
+    launch.detached = False
+    launch.privileges = privileges.plan(spec)
     launch.seccomp = seccomp.plan(spec)
     return launch
+
+
+def _reaper(spec: Spec) -> Reaper:
+    from hardener.runtime import reaper  # before the fork, and only for those who ask for it
+
+    return reaper.plan(spec)
 
 
 def describe(launch: Launch) -> list[tuple[str, list[str]]]:

@@ -12,7 +12,19 @@ import sys
 
 from hardener.errors import HardenError
 from hardener.linux import calls, signals
-from hardener.runtime import cgroup_mount, hostname, mounts, namespaces, network, privileges, program, seccomp, sync, sysctls, terminal
+from hardener.runtime import (
+    cgroup_mount,
+    hostname,
+    mounts,
+    namespaces,
+    network,
+    privileges,
+    program,
+    seccomp,
+    sync,
+    sysctls,
+    terminal,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +54,7 @@ def run(launch: Launch, channel: Channel) -> NoReturn:
         step = "wait"
         if channel.receive() != (sync.GO,):
             posix._exit(FAILED)  # the parent is gone, or has given up
-        for step, act in _steps(launch, channel):  # noqa: B007  (the name is for the report)
+        for step, act in (*_setup(launch), *walls(launch, channel)):  # noqa: B007  (the name is for the report)
             act()
     except OSError as error:
         channel.send(sync.ERROR, step, str(error.errno or 0), sync.describe(error))
@@ -54,24 +66,33 @@ def run(launch: Launch, channel: Channel) -> NoReturn:
         posix._exit(FAILED)
 
 
-def _steps(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], object]]]:
+def _setup(launch: Launch) -> list[tuple[str, Callable[[], object]]]:
+    """Return the steps that build what the container sees."""
     groups = cgroup_mount.sources(launch.machine)
-    paths: list[str] = []
-    install = ("seccomp", lambda: _do(seccomp.apply, launch.seccomp))
-    last = launch.privileges.no_new_privileges
     return [
+        *([("init", launch.reaper.prepare)] if launch.reaper is not None else []),
         ("namespaces", lambda: namespaces.apply(launch.namespaces)),
         ("network", lambda: _do(network.apply, launch.network)),
         ("sysctls", lambda: _do(sysctls.apply, launch.sysctls)),
         ("mounts", lambda: mounts.apply(launch.mounts, launch.sources, launch.bundle, groups)),
         ("hostname", lambda: _do(hostname.apply, launch.hostname)),
+    ]
+
+
+def walls(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], object]]]:
+    """Return the steps between a finished room and the program in it: the same for the first process and for each that joins it later."""
+    paths: list[str] = []
+    install = ("seccomp", lambda: _do(seccomp.apply, launch.seccomp))
+    last = launch.privileges.no_new_privileges
+    return [
         ("terminal", lambda: _terminal(launch, channel)),
         ("working directory", lambda: program.enter(launch.program)),
         *([] if last else [install]),  # without no_new_privs the kernel takes a filter only from who still has CAP_SYS_ADMIN
-        ("privileges", lambda: privileges.apply(launch.privileges)),
+        ("privileges", lambda: privileges.apply(launch.privileges, parent_gone=launch.detached)),
         ("exec", lambda: paths.extend(program.find(launch.program))),
         ("ready", lambda: _ready(launch, channel)),
         *([install] if last else []),
+        *([("init", launch.reaper.fork)] if launch.reaper is not None else []),
         ("exec", lambda: program.execute(launch.program, paths)),
     ]
 
@@ -93,9 +114,8 @@ def _ready(launch: Launch, channel: Channel) -> None:
     # Nothing of this machine stays open but the standard streams and the channel, which closes itself at execve (CVE-2024-21626).
     calls.close_range(3, channel.fd - 1)
     calls.close_range(channel.fd + 1)
-    for signal in (signals.PIPE, signals.XFSZ):  # what Python ignores, and an exec would go on ignoring
-        signals.default(signal)
-    signals.restore(launch.signal_mask)
+    signals.reset()
+    signals.restore(())
     channel.send(sync.READY)
     if channel.receive() != (sync.START,):
         posix._exit(FAILED)

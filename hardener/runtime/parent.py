@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hardener.runtime.network import Loopback
     from hardener.runtime.privileges import Privileges
     from hardener.runtime.program import Program
+    from hardener.runtime.reaper import Reaper
     from hardener.runtime.rlimits import Limits
     from hardener.runtime.seccomp import Filter
     from hardener.runtime.sync import Channel
@@ -52,10 +53,11 @@ class Launch:
             "network",
             "privileges",
             "program",
+            "reaper",
             "rlimits",
             "seccomp",
         ),
-        *("signal_mask", "sources", "sysctls", "terminal"),
+        *("detached", "signal_mask", "sources", "sysctls", "terminal"),
     )
     bundle: str
     machine: Layout
@@ -69,6 +71,8 @@ class Launch:
     hostname: Names | None
     terminal: Terminal | None
     program: Program
+    reaper: Reaper | None
+    detached: bool
     privileges: Privileges
     seccomp: Filter | None
     sources: Sources

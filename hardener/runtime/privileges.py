@@ -6,7 +6,17 @@ import posix
 
 from hardener.errors import HardenError, suggest
 from hardener.linux import calls
-from hardener.linux.consts import PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG
+from hardener.linux.consts import (
+    PR_SET_DUMPABLE,
+    PR_SET_KEEPCAPS,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    PR_SET_SECUREBITS,
+    SECBIT_KEEP_CAPS_LOCKED,
+    SECBIT_NO_CAP_AMBIENT_RAISE,
+    SECBIT_NO_SETUID_FIXUP,
+    SECBIT_NOROOT,
+)
 from hardener.linux.names import CAPABILITIES
 
 TYPE_CHECKING = False
@@ -17,10 +27,13 @@ if TYPE_CHECKING:
 
 SETS: Final = ("bounding", "effective", "permitted", "inheritable", "ambient")
 SIGKILL: Final = 9
+# For a container without any capability: that it runs as root makes no difference, and none of this can be changed. Where a capability is
+# granted the bits stay as they are: programs that are given CAP_SETUID rely on what a change of ids does to the others.
+NO_CAPABILITIES: Final = SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE
 
 
 class Privileges:
-    """The ids and the capability sets, as bit masks; `keyring` is the name of the session keyring."""
+    """The ids and the capability sets, as bit masks."""
 
     __slots__ = (
         "ambient",
@@ -29,21 +42,24 @@ class Privileges:
         "gid",
         "groups",
         "inheritable",
-        "keyring",
         "no_new_privileges",
         "permitted",
         "uid",
         "umask",
     )
 
-    def __init__(self, uid: int, gid: int, groups: tuple[int, ...], umask: int, no_new_privileges: bool, keyring: str) -> None:
+    def __init__(self, uid: int, gid: int, groups: tuple[int, ...], umask: int, no_new_privileges: bool) -> None:
         self.uid = uid
         self.gid = gid
         self.groups = groups
         self.umask = umask
         self.no_new_privileges = no_new_privileges
-        self.keyring = keyring
         self.bounding = self.effective = self.permitted = self.inheritable = self.ambient = 0
+
+    @property
+    def securebits(self) -> int:
+        """Return the secure bits, 0 to leave them alone."""
+        return 0 if self.bounding | self.permitted | self.inheritable else NO_CAPABILITIES
 
     def lines(self) -> list[str]:
         """Return the plan for a reader."""
@@ -73,7 +89,7 @@ def names(mask: int) -> list[str]:
     return [calls.capability_name(bit) for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 
-def plan(spec: Spec, name: str) -> Privileges:
+def plan(spec: Spec) -> Privileges:
     """Return the privileges of the process; what the specification does not grant it does not get."""
     process = spec.process
     if process is None:
@@ -87,7 +103,7 @@ def plan(spec: Spec, name: str) -> Privileges:
     if user is not None and user.username:
         raise HardenError("user names are for Windows containers", where="process.user.username", how="give uid and gid")
     umask = user.umask if user and user.umask is not None else 0o022
-    made = Privileges(uid, gid, groups, umask & 0o777, bool(process.no_new_privileges), f"_harden.{name}")
+    made = Privileges(uid, gid, groups, umask & 0o777, bool(process.no_new_privileges))
     if process.capabilities is not None:
         for kind in SETS:
             mask = 0
@@ -105,7 +121,7 @@ def plan(spec: Spec, name: str) -> Privileges:
 
 def apply(plan: Privileges, *, parent_gone: bool = False) -> None:
     """Give everything else up. The bounding set goes first, while we may; the ids before the sets that allow changing them."""
-    calls.join_session_keyring(plan.keyring)
+    calls.join_session_keyring()
     for capability in range(calls.last_capability() + 1):
         if not plan.bounding >> capability & 1:
             calls.drop_bounding(capability)
@@ -114,10 +130,14 @@ def apply(plan: Privileges, *, parent_gone: bool = False) -> None:
     posix.setresgid(plan.gid, plan.gid, plan.gid)
     posix.setresuid(plan.uid, plan.uid, plan.uid)
     calls.prctl(PR_SET_KEEPCAPS, 0, name="PR_SET_KEEPCAPS")
+    if plan.securebits:
+        calls.prctl(PR_SET_SECUREBITS, plan.securebits, name="PR_SET_SECUREBITS")
     calls.capset(plan.permitted, plan.permitted, plan.inheritable)
     calls.set_ambient([bit for bit in range(plan.ambient.bit_length()) if plan.ambient >> bit & 1])
     calls.capset(plan.effective, plan.permitted, plan.inheritable)
     posix.umask(plan.umask)
+    # Again: a change of ids or capabilities sets it to what fs.suid_dumpable says, which may be 1.
+    calls.prctl(PR_SET_DUMPABLE, 0, name="PR_SET_DUMPABLE")
     if not parent_gone:  # a change of ids resets it: it comes after them
         calls.prctl(PR_SET_PDEATHSIG, SIGKILL, name="PR_SET_PDEATHSIG")
     if plan.no_new_privileges:
