@@ -45,6 +45,15 @@ def every() -> tuple[int, ...]:
     return tuple([int(one) for one in _signals.valid_signals() if one not in _OWN])
 
 
+def catch(signals: Iterable[int]) -> None:
+    """Show in /proc that these signals do not go unheard; they are held back and waited for, so that no handler ever runs."""
+    for one in signals:
+        _signals.signal(one, _unused)
+
+
+def _unused(*_: object) -> None: ...
+
+
 def wait(signals: Iterable[int]) -> int:
     """Wait for one of some blocked signals, and take it."""
     return int(_signals.sigwait(signals))

@@ -125,13 +125,15 @@ def apply(plan: Privileges, *, parent_gone: bool = False) -> None:
     for capability in range(calls.last_capability() + 1):
         if not plan.bounding >> capability & 1:
             calls.drop_bounding(capability)
-    calls.prctl(PR_SET_KEEPCAPS, 1, name="PR_SET_KEEPCAPS")
+    if plan.securebits:  # capabilities survive the change of ids, which lets us give them up ourselves
+        calls.prctl(PR_SET_SECUREBITS, plan.securebits, name="PR_SET_SECUREBITS")
+    else:
+        calls.prctl(PR_SET_KEEPCAPS, 1, name="PR_SET_KEEPCAPS")
     _set_groups(plan.groups)
     posix.setresgid(plan.gid, plan.gid, plan.gid)
     posix.setresuid(plan.uid, plan.uid, plan.uid)
-    calls.prctl(PR_SET_KEEPCAPS, 0, name="PR_SET_KEEPCAPS")
-    if plan.securebits:
-        calls.prctl(PR_SET_SECUREBITS, plan.securebits, name="PR_SET_SECUREBITS")
+    if not plan.securebits:
+        calls.prctl(PR_SET_KEEPCAPS, 0, name="PR_SET_KEEPCAPS")
     calls.capset(plan.permitted, plan.permitted, plan.inheritable)
     calls.set_ambient([bit for bit in range(plan.ambient.bit_length()) if plan.ambient >> bit & 1])
     calls.capset(plan.effective, plan.permitted, plan.inheritable)

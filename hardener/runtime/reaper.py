@@ -48,6 +48,7 @@ class Reaper:
             calls.prctl(PR_SET_CHILD_SUBREAPER, 1, name="PR_SET_CHILD_SUBREAPER")
         watched = signals.every()
         mask = signals.block((*watched, signals.TTOU))  # the last stops a background process that makes itself the foreground
+        signals.catch(watched)  # who forwards a signal to us looks whether it would be lost: waiting.py
         program = calls.fork()
         if program:
             calls.close_range(0)  # not even the standard streams: their other ends see the program close its own
@@ -57,6 +58,7 @@ class Reaper:
         posix.setpgid(0, 0)
         if self.terminal:
             posix.tcsetpgrp(0, posix.getpgrp())
+        signals.reset()
         signals.restore(mask)
 
 

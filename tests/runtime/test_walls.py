@@ -1,14 +1,21 @@
 """What the walls promise, checked from inside them."""
 
+import ctypes
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import forked
 from launching import config, launch, probe
 
+from hardener.linux import calls, consts
+from hardener.oci.runtime import Spec
+from hardener.runtime import privileges
 from hardener.runtime.job import Rootfs
 
+OWN = 1 << 12 | 1 << 24  # what the Python of the probe itself ignores: SIGPIPE, SIGXFSZ
 FILTER = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
 
 
@@ -27,7 +34,9 @@ def test_the_walls_are_up(seen: Any) -> None:
     assert seen["uid_map"] == seen["gid_map"] == ["0", "100000", "65536"]
     assert seen["ids"] == [[0, 0, 0], [0, 0, 0], []]
     assert (seen["pid"], seen["session"], seen["processes"]) == (1, 1, [1])
-    assert (seen["umask"], seen["blocked"]) == ("0022", 0)
+    assert (seen["umask"], seen["blocked"], seen["ignored"]) == ("0022", 0, OWN)
+    assert seen["securebits"] == 0b11101111  # nothing that root or a change of ids would bring back, and all locked
+    assert seen["keyring"] != ctypes.CDLL(None).syscall({"x86_64": 250}.get(os.uname().machine, 219), 0, -3, 0)
     assert seen["hostname"] == "inside"
     assert seen["interfaces"] == ["lo"]
     assert seen["loopback"] == "done"
@@ -60,6 +69,31 @@ def test_capabilities_that_are_granted(root: Path, folder: Path) -> None:
     sets = dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), granted)
     seen = probe(config(root, process__capabilities=sets, process__user={"uid": 5, "gid": 5}), folder)
     assert seen["caps"] == [1 << 10 | 1] * 5
+    assert seen["securebits"] == 0
+
+
+def test_what_the_launcher_ignores_and_holds_back_is_not_handed_on(root: Path, folder: Path) -> None:
+    def before() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+
+    seen = probe(config(root), folder, before=before)
+    assert (seen["ignored"], seen["blocked"]) == (OWN, 0)
+
+
+def test_nobody_may_trace_it_until_the_program_runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # fs.suid_dumpable can make a process dumpable again whenever its ids change.
+    monkeypatch.setattr("hardener.runtime.privileges._set_groups", lambda _: calls.prctl(consts.PR_SET_DUMPABLE, 1))
+    monkeypatch.setattr("posix.setresuid", lambda *_: None)
+    monkeypatch.setattr("posix.setresgid", lambda *_: None)
+    monkeypatch.setattr("hardener.linux.calls.capset", lambda *_: None)
+    plan = privileges.plan(Spec.parse(config(root, "true")))
+
+    def child() -> int:
+        privileges.apply(plan, parent_gone=True)
+        return calls.prctl(consts.PR_GET_DUMPABLE)
+
+    assert forked(child) == 0
 
 
 def test_this_machines_network(root: Path, folder: Path) -> None:
