@@ -289,7 +289,7 @@ def test_a_broken_filter_is_refused(program: bytes) -> None:
 
 
 def test_a_session_keyring_is_joined() -> None:
-    assert forked(lambda: calls.join_session_keyring()) == Path("/proc/keys").exists()
+    assert forked(calls.join_session_keyring) == Path("/proc/keys").exists()
 
 
 def test_an_unknown_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
