@@ -1,9 +1,9 @@
-"""Compares `harden lint` with its peers: same files, same run, one table for each kind of file.
+"""Compares hardener with its peers: same files or containers, same run, one table for each kind.
 
 `make bench` generates the files; `BENCH_DIR=folder make bench` copies those below a folder instead. Every tool gets exactly the same
 files, each in a folder of its own; the rounds of the tools are interleaved, so that a busy moment of the machine hits all of them.
-`ONLY=compose` or `ONLY=dockerfile` runs one part; `BENCH_QUICK=1` runs each tool once; `BENCH_FULL=1` puts the peers through the
-scaling part too.
+`ONLY=compose`, `ONLY=dockerfile` or `ONLY=launch` runs one part; `BENCH_QUICK=1` runs each tool once; `BENCH_FULL=1` puts the peers
+through the scaling part too.
 """
 
 import json
@@ -15,18 +15,23 @@ from pathlib import Path
 from types import ModuleType
 
 import dockerfiles
+import launch
 import services
 from contest import QUICK, Contest, plain
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"dockerfile": (dockerfiles, "lint"), "compose": (services, "compose")}  # by what ONLY says; the names of the results
+PARTS = {
+    "dockerfile": (dockerfiles, "lint"),
+    "compose": (services, "compose"),
+    "launch": (launch, "launch"),
+}  # by what ONLY says; the names of the results
 
 
 def main() -> None:
     """Run the parts that are wanted, print their tables, keep them in bench/results."""
     only = os.environ.get("ONLY")
     if only and only not in PARTS:
-        sys.exit(f"bench: ONLY={only}: there are {' and '.join(PARTS)}")
+        sys.exit(f"bench: ONLY={only}: there are {', '.join(PARTS)}")
     ran = [part(module, result) for name, (module, result) in PARTS.items() if only in (None, "", name)]
     if not any(ran):
         sys.exit(f"bench: nothing to measure below {os.environ.get('BENCH_DIR')}")

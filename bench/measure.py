@@ -47,9 +47,14 @@ class Summary(NamedTuple):
     exit_code: int
 
 
-def run(command: Sequence[str], *, cwd: Path, output: Path, environment: Mapping[str, str], timeout_s: float) -> Cost | None:
-    """Run a command once; None when it did not end in time. Its standard output goes to the file `output`."""
-    launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(output), *command]
+def run(
+    command: Sequence[str], *, cwd: Path, output: Path, environment: Mapping[str, str], timeout_s: float, prefix: Sequence[str] = ()
+) -> Cost | None:
+    """Run a command once; None when it did not end in time. Its standard output goes to the file `output`.
+
+    `prefix` starts the launcher elsewhere, in another mount namespace for example; the time it takes does not count.
+    """
+    launcher = [*prefix, sys.executable, "-I", "-S", "-c", LAUNCHER, str(output), *command]
     started = subprocess.Popen(
         launcher, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
