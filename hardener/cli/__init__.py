@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "gate": "hold what lint checks to a policy; say which of its keys are violated, and by what",
     "explain": "say why a rule exists, how to fix what it finds, with examples",
     "run": "run a program in a container that is locked down unless told otherwise",
+    "volume": "make, list, show and remove named volumes",
     "rules": "list the rules",
     "config": "show the configuration that applies to a file, and where it comes from",
     "convert": "write a service as a compose file, a `docker run` line or the flags of `harden run`",

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 class MountPoint:
-    """One line of /proc/PID/mountinfo."""
+    """One line of /proc/PID/mountinfo; `device` is MAJOR:MINOR of the filesystem, `root` the folder of it that is shown."""
 
-    __slots__ = ("fstype", "options", "point", "root", "super_options")
+    __slots__ = ("device", "fstype", "options", "point", "root", "super_options")
 
-    def __init__(self, point: str, root: str, fstype: str, options: tuple[str, ...], super_options: tuple[str, ...]) -> None:
+    def __init__(self, device: str, point: str, root: str, fstype: str, options: tuple[str, ...], super_options: tuple[str, ...]) -> None:
+        self.device = device
         self.point = point
         self.root = root
         self.fstype = fstype
@@ -74,7 +75,7 @@ def parse_mounts(text: str) -> list[MountPoint]:
         words, rest = before.split(" "), after.split(" ")
         if len(words) >= 6 and len(rest) >= 3:
             options = tuple(words[5].split(","))
-            mounts.append(MountPoint(_unescape(words[4]), _unescape(words[3]), rest[0], options, tuple(rest[2].split(","))))
+            mounts.append(MountPoint(words[2], _unescape(words[4]), _unescape(words[3]), rest[0], options, tuple(rest[2].split(","))))
     return mounts
 
 
