@@ -105,6 +105,12 @@ def pidfd_open(pid: int) -> int:
     return check(attempt(_nr("pidfd_open"), pid, 0), f"pidfd_open({pid})")
 
 
+def signalfd(signals: Sequence[int]) -> int:
+    """Return a descriptor that becomes readable when one of some blocked signals comes; signals.read takes it from there."""
+    mask = sum([1 << one - 1 for one in signals])
+    return check(attempt(_nr("signalfd4"), 2**64 - 1, words(mask), 8, posix.O_CLOEXEC | posix.O_NONBLOCK), "signalfd")
+
+
 def pidfd_send_signal(pidfd: int, signal: int) -> None:
     """Send a signal to exactly the process of a pidfd, never to one that took over its number."""
     check(attempt(_nr("pidfd_send_signal"), pidfd, signal, 0, 0), f"pidfd_send_signal({signal})")

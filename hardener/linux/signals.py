@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posix
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signals
@@ -59,10 +62,12 @@ def wait(signals: Iterable[int]) -> int:
     return int(_signals.sigwait(signals))
 
 
-def take(signals: Iterable[int]) -> int | None:
-    """Take one of some blocked signals if one is pending."""
-    pending = _signals.sigtimedwait(signals, 0)
-    return None if pending is None else pending.si_signo
+def read(fd: int) -> int | None:
+    """Take a signal from the descriptor of `calls.signalfd`; None when there is none."""
+    try:
+        return int.from_bytes(posix.read(fd, 128)[:4], sys.byteorder)  # struct signalfd_siginfo begins with the number
+    except BlockingIOError:
+        return None
 
 
 def reset() -> None:

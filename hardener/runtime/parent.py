@@ -239,6 +239,7 @@ def _converse(channel: Channel, pidfd: int) -> int | None:
         kind, *fields = message
         if kind == sync.TERMINAL:
             screen = calls.pidfd_getfd(pidfd, int(fields[0]))
+            console.fit(screen)
             channel.send(sync.GO)
         elif kind == sync.READY:
             channel.send(sync.START)
