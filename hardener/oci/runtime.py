@@ -375,7 +375,6 @@ _UNSUPPORTED: Final = {
     "": ("hooks", "solaris", "windows", "vm"),
     "process": ("apparmor_profile", "exec_cpu_affinity", "io_priority", "scheduler", "selinux_label"),
     "linux": ("intel_rdt", "memory_policy", "mount_label", "net_devices", "personality", "time_offsets"),
-    "linux.resources": ("block_io", "hugepage_limits", "network", "rdma"),
 }
 
 

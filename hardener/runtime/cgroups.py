@@ -1,7 +1,12 @@
 """Limits of memory, processes and processors: a cgroup of the container's own, on v2, v1 or both (hybrid).
 
 `plan` knows the layout of this machine as a value, so it is pure: tests give it other machines. A limit that has no controller to enforce
-it is an error, never dropped. Source: docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/.
+it is an error, never dropped. How a group ends is in group_ends.py, what an ordinary user may do in delegation.py.
+
+memory.oom.group stays off, as with docker: where memory runs out the kernel kills one process, and a server survives the loss of a
+worker; `unified: {memory.oom.group: "1"}` asks for all to go.
+
+Source: docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/.
 """
 
 from __future__ import annotations
@@ -14,51 +19,87 @@ from hardener.runtime import limits, sync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
-    from hardener.oci.runtime import Spec
+    from hardener.oci.runtime import Resources, Spec
+    from hardener.runtime.device_rules import Devices
+    from hardener.runtime.limits import Write
 
 PARENT: Final = "harden"
-EBUSY, ENOTEMPTY = 16, 39
+EPERM, ENOENT, EACCES, EBUSY, EINVAL, EROFS, ERANGE, ENOTEMPTY, EOPNOTSUPP = 1, 2, 13, 16, 22, 30, 34, 39, 95
 _ATTEMPTS = 100
+# A controller of version 1 that has another name in version 2.
+_RENAMED: Final = {"blkio": "io"}
+# What `harden stats` and `harden pause` need of version 1, where each is a hierarchy of its own.
+_WATCHED: Final = ("freezer", "cpuacct", "blkio", "memory", "pids")
+# Files of version 2 that belong to no controller and limit something.
+_CORE_LIMITS: Final = ("cgroup.max.depth", "cgroup.max.descendants")
 
 
 class Layout:
-    """Where the hierarchies are mounted: v1 by controller, and the unified one with the controllers it offers."""
+    """Where the hierarchies are mounted: v1 by controller, and the unified one with the controllers it offers.
 
-    __slots__ = ("controllers", "unified", "v1")
+    `bases` say below which group of each mount we may make ours: '' is the whole hierarchy. A mount that is not in it offers us nothing,
+    for the reason `refusal`. `above` are the groups of the unified hierarchy over our base that hand controllers down, highest first.
+    """
+
+    __slots__ = ("above", "bases", "controllers", "refusal", "unified", "v1")
 
     def __init__(self, v1: dict[str, str], unified: str | None, controllers: tuple[str, ...]) -> None:
         self.v1 = v1
         self.unified = unified
         self.controllers = controllers
+        self.bases = dict.fromkeys([*v1.values(), *([unified] if unified is not None else [])], "")
+        self.above: tuple[str, ...] = ()
+        self.refusal: tuple[str, str] = ("", "")  # where, how
 
 
 class Group:
-    """One directory to make, what to write into it, and the files of its ancestors that hand it its controllers."""
+    """One directory to make, what to write into it, and what hands it its controllers.
 
-    __slots__ = ("directory", "enable", "mount", "writes")
+    `mount` is the directory that our part of the hierarchy begins at, `enable` the controllers, `above` the groups above `mount` that have
+    to offer them.
+    """
 
-    def __init__(self, mount: str, path: str, writes: Sequence[tuple[str, str]], enable: tuple[str, ...] = ()) -> None:
+    __slots__ = ("above", "devices", "directory", "enable", "made", "mount", "writes")
+
+    def __init__(self, mount: str, path: str, writes: Sequence[Write], enable: tuple[str, ...] = (), above: tuple[str, ...] = ()) -> None:
         self.mount = mount
         self.directory = f"{mount}{path}"
         self.writes = tuple(writes)
         self.enable = enable
+        self.above = above
+        self.devices: Devices | None = None  # decided by an eBPF program
+        self.made: list[str] = []  # the directories that were not there before, topmost first
 
 
 class Cgroups:
-    """All groups of one container; `unified` is the directory that clone3 can start the child in."""
+    """All groups of one container; `unified` is the directory that clone3 can start the child in.
 
-    __slots__ = ("groups", "unified")
+    `ours` says that the names were chosen by us, so that a group of that name without processes is what a killed launcher has left.
+    """
 
-    def __init__(self, groups: tuple[Group, ...], unified: str | None) -> None:
+    __slots__ = ("groups", "ours", "unified")
+
+    def __init__(self, groups: tuple[Group, ...], unified: str | None, *, ours: bool = True) -> None:
         self.groups = groups
         self.unified = unified
+        self.ours = ours
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Return the directories of the groups, as a record keeps them."""
+        return tuple([group.directory for group in self.groups])
 
     def lines(self) -> list[str]:
         """Return the plan for a reader."""
-        return [f"{group.directory}/{file} = {value}" for group in self.groups for file, value in group.writes]
+        found = []
+        for group in self.groups:
+            found += [f"{group.directory}/{file} = {value}" for file, value, *_ in group.writes]
+            if group.devices is not None:
+                found.append(f"{group.directory} {group.devices.line()}")
+        return found
 
 
 def layout(mounts: Sequence[procfs.MountPoint], controllers: str = "") -> Layout:
@@ -74,69 +115,131 @@ def layout(mounts: Sequence[procfs.MountPoint], controllers: str = "") -> Layout
 
 
 def read_layout() -> Layout:
-    """Return the layout of this machine."""
+    """Return the layout of this machine, and what of it is ours to use."""
     mounts = procfs.parse_mounts(procfs.read("/proc/self/mountinfo"))
     unified = next((mount.point for mount in mounts if mount.fstype == "cgroup2"), None)
-    return layout(mounts, procfs.read(f"{unified}/cgroup.controllers") if unified else "")
+    found = layout(mounts, procfs.read(f"{unified}/cgroup.controllers") if unified else "")
+    if posix.geteuid() or not all(posix.access(point, posix.W_OK) for point in found.bases):
+        from hardener.runtime import delegation
+
+        delegation.apply(found, mounts)
+    return found
 
 
-def plan(spec: Spec, machine: Layout, name: str) -> Cgroups | None:
-    """Return the groups of a container; None when it has no limits."""
-    resources = spec.linux.resources if spec.linux else None
-    if resources is None:
-        return None
-    path = _path(spec.linux.cgroups_path if spec.linux else None, name)
-    v1: dict[str, list[tuple[str, str]]] = {}
-    v2: list[tuple[str, str, str]] = []
+def plan(spec: Spec, machine: Layout, name: str, *, freezer: bool = False) -> Cgroups | None:
+    """Return the groups of a container; None when it has no limits.
+
+    With `freezer` it has all groups that pausing and watching it takes, as far as they are ours to make.
+    """
+    linux = spec.linux
+    asked = linux.cgroups_path if linux else None
+    path, whole = _path(asked, name)
+    v1: dict[str, list[Write]] = {}
+    v2: list[tuple[str, ...]] = []  # a controller and what to write
+    devices = None
+    if linux is not None and linux.resources is not None:
+        devices = _limits(spec, linux.resources, machine, v1, v2)
+    # /sys/fs/cgroup inside shows the container's own groups and no others, so it must have one in each hierarchy.
+    everywhere = any(mount.type in ("cgroup", "cgroup2") for mount in spec.mounts)
+    wanted = [*machine.v1] if everywhere else _WATCHED if freezer else ()
+    for controller in wanted:
+        mount = machine.v1.get(controller)
+        if mount is not None and machine.bases.get(mount) is not None:
+            v1.setdefault(mount, [])
+    groups = [Group(f"{mount}{_base(machine, mount, whole=whole)}", path, writes) for mount, writes in v1.items()]
+    unified = None
+    if machine.unified is not None and (v2 or devices or ((everywhere or freezer) and machine.bases.get(machine.unified) is not None)):
+        base = _base(machine, machine.unified, whole=whole)
+        enable = tuple(dict.fromkeys(row[0] for row in v2 if row[0] != "cgroup"))
+        groups.append(Group(f"{machine.unified}{base}", path, [row[1:] for row in v2], enable, () if whole else machine.above))
+        groups[-1].devices = devices
+        unified = groups[-1].directory
+    return Cgroups(tuple(groups), unified, ours=asked is None) if groups else None
+
+
+def _limits(spec: Spec, resources: Resources, machine: Layout, v1: dict[str, list[Write]], v2: list[tuple[str, ...]]) -> Devices | None:
+    """Sort limits into the hierarchies that keep them; return what is for a program to decide."""
+    devices = None
     # In a user namespace no device can be made, and nothing is mounted with devices but the few that we put into /dev.
     apart = any(namespace.type == "user" for namespace in (spec.linux.namespaces if spec.linux else ()))
-    for controller, old, new in limits.translate(resources, apart=apart):
-        if controller == "devices" and controller not in machine.v1:
-            _need_no_device_rules(spec)
-        elif controller in machine.v1:
-            v1.setdefault(machine.v1[controller], []).extend(old)
-        elif controller in machine.controllers:
-            v2.extend((controller, file, value) for file, value in new)
+    if resources.devices and not apart:
+        from hardener.runtime import device_rules
+
+        rules = device_rules.understand(resources.devices)
+        if "devices" in machine.v1:
+            v1.setdefault(machine.v1["devices"], []).extend(rules.files())
+        elif machine.unified is not None:
+            devices = rules
         else:
-            raise HardenError(
-                f"this machine cannot limit {controller}: no cgroup hierarchy has that controller",
-                where="linux.resources",
-                how="mount the cgroup filesystem, or leave the limit out",
-            )
+            raise _unkept("devices", machine)
+    for controller, old, new in limits.translate(resources):
+        modern = _RENAMED.get(controller, controller)
+        if controller in machine.v1:
+            v1.setdefault(machine.v1[controller], []).extend(old)
+        elif isinstance(new, str) and not machine.v1:
+            raise HardenError(f"{new} is a limit of cgroup v1 alone, and this machine has v2", where="linux.resources", how="leave it out")
+        elif modern in machine.controllers and not isinstance(new, str):
+            v2.extend([(modern, *write) for write in new])
+        else:
+            raise _unkept(controller, machine)
     for file, value in (resources.unified or {}).items():
         controller = file.partition(".")[0]
-        if "/" in file or controller not in machine.controllers:
+        if "/" in file or (controller not in machine.controllers and file not in _CORE_LIMITS) or machine.unified is None:
             raise HardenError(f"{file!r} is no file of a cgroup v2 controller here", where="linux.resources.unified")
         v2.append((controller, file, value))
-    groups = [Group(mount, path, writes) for mount, writes in v1.items()]
-    unified = None
-    if v2 and machine.unified is not None:
-        unified = f"{machine.unified}{path}"
-        groups.append(
-            Group(machine.unified, path, [(file, value) for _, file, value in v2], tuple({controller for controller, _, _ in v2}))
-        )
-    return Cgroups(tuple(groups), unified) if groups else None
+    return devices
 
 
-def _need_no_device_rules(spec: Spec) -> None:
-    # Without CAP_MKNOD it is the same as in a user namespace.
-    bounding = spec.process.capabilities.bounding if spec.process and spec.process.capabilities else ()
-    if "CAP_MKNOD" in bounding:
-        raise HardenError(
-            "this machine cannot limit devices: CAP_MKNOD needs the devices controller of cgroup v1",
-            where="linux.resources.devices",
-            how="drop CAP_MKNOD, or add a user namespace",
-        )
+def _unkept(controller: str, machine: Layout) -> HardenError:
+    where, how = machine.refusal
+    if how:
+        return HardenError(f"the limit of {controller} cannot be enforced: no cgroup with that controller is yours", where=where, how=how)
+    return HardenError(
+        f"this machine cannot limit {controller}: no cgroup hierarchy has that controller",
+        where="linux.resources",
+        how="mount the cgroup filesystem, or leave the limit out",
+    )
 
 
-def _path(asked: str | None, name: str) -> str:
-    path = asked or f"/{PARENT}/{name}"
+def _base(machine: Layout, mount: str, *, whole: bool) -> str:
+    base = machine.bases.get(mount)
+    if whole and base is not None:
+        return ""
+    if base is None:
+        where, how = machine.refusal
+        raise HardenError("the limits cannot be enforced: no cgroup there is yours", where=where or mount, how=how)
+    return base
+
+
+def _path(asked: str | None, name: str) -> tuple[str, bool]:
+    """Return the path of the groups, and whether it starts from the top of a hierarchy rather than from where we may make groups."""
+    path = asked or f"{PARENT}/{name}"
     parts = path.strip("/").split("/")
     if ":" in path and "/" not in path:
-        raise HardenError(f"{path!r} is a systemd path", where="linux.cgroupsPath", how="give a path like /group/name")
+        raise HardenError(
+            f"{path!r} is a systemd path, and hardener makes its groups itself",
+            where="linux.cgroupsPath",
+            how=f"give a path like /{path.replace(':', '/')}; with docker: --exec-opt native.cgroupdriver=cgroupfs",
+        )
     if any(part in ("", ".", "..") for part in parts):
         raise HardenError(f"{path!r} is not a path below a cgroup hierarchy", where="linux.cgroupsPath")
-    return "/" + "/".join(parts)
+    return "/" + "/".join(parts), path.startswith("/")
+
+
+def usable(machine: Layout, controller: str) -> bool:
+    """Tell whether we may make groups that have a controller."""
+    point = machine.v1.get(controller)
+    if point is None:
+        point = machine.unified if _RENAMED.get(controller, controller) in machine.controllers else None
+    return point is not None and machine.bases.get(point) is not None
+
+
+def writable(machine: Layout, controller: str) -> bool:
+    """Tell whether we may make groups that have a controller, as far as the file system says."""
+    point = machine.v1.get(controller)
+    if point is None:
+        point = machine.unified if _RENAMED.get(controller, controller) in machine.controllers else None
+    return point is not None and (base := machine.bases.get(point)) is not None and posix.access(f"{point}{base}", posix.W_OK)
 
 
 # --- effects ------------------------------------------------------------------------------------------------------------------
@@ -146,12 +249,16 @@ def create(plan: Cgroups) -> None:
     """Make the groups and write their limits; what was made is removed again when that fails."""
     try:
         for group in plan.groups:
-            _make(group)
-            for file, value in group.writes:
-                _write(group, file, value)
-    except OSError as error:
+            _make(group, ours=plan.ours)
+            for write in group.writes:
+                _write(group, *write)
+            if group.devices is not None:
+                from hardener.linux import ebpf
+
+                ebpf.attach_device_program(group.directory, group.devices.program())
+    except (OSError, HardenError) as error:
         remove(plan)
-        if error.errno in (1, 13, 30):  # EPERM, EACCES, EROFS
+        if isinstance(error, OSError) and error.errno in (EPERM, EACCES, EROFS):
             raise HardenError(
                 f"the limits cannot be enforced: {sync.describe(error)}",
                 where="linux.resources",
@@ -160,27 +267,64 @@ def create(plan: Cgroups) -> None:
         raise
 
 
-def _make(group: Group) -> None:
+def _make(group: Group, *, ours: bool) -> None:
     # Another launch may remove the common parent between our two calls; then we make it anew.
     for _ in range(_ATTEMPTS):
         at = group.mount
         try:
+            for above in group.above:
+                _enable(above, group.enable)
             for part in group.directory[len(group.mount) :].strip("/").split("/"):
                 if group.enable:
-                    procfs.write(f"{at}/cgroup.subtree_control", " ".join(f"+{name}" for name in group.enable))
+                    _enable(at, group.enable, vacate=at == group.mount)
                 at = f"{at}/{part}"
-                made = _mkdir(at)
-                if made and at != group.directory:
+                fresh = _mkdir(at)
+                if fresh:
+                    group.made.append(at)
                     _inherit_cpuset(at)
         except FileNotFoundError:
             continue
-        if not made:
+        if not fresh:
+            if ours and _take_over(at):
+                continue
             raise HardenError(
                 f"the cgroup {group.directory} exists already", where="linux.cgroupsPath", how="is a container of this name running?"
             )
-        _inherit_cpuset(at)
         return
     raise OSError(EBUSY, f"mkdir({group.directory}): its parent vanishes again and again")
+
+
+def _take_over(directory: str) -> bool:
+    """Remove a group of our name that a killed launcher has left; False when somebody lives there."""
+    from hardener.runtime import group_ends
+
+    return group_ends.remove_unused(directory)
+
+
+def _enable(directory: str, controllers: Iterable[str], *, vacate: bool = False) -> None:
+    """Let the groups below a directory have controllers."""
+    path = f"{directory}/cgroup.subtree_control"
+    there = procfs.read(path).split()
+    missing = " ".join([f"+{name}" for name in controllers if name not in there])
+    if not missing:
+        return
+    try:
+        procfs.write(path, missing)
+        return
+    except OSError as error:
+        if error.errno == ENOENT and posix.access(path, posix.F_OK):
+            offered = procfs.read(f"{directory}/cgroup.controllers").strip()
+            raise HardenError(
+                f"the controllers {missing} are not handed down to this cgroup, which has {offered or 'none'}",
+                where=directory,
+                how="let systemd do so: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids",
+            ) from error
+        if error.errno != EBUSY or not vacate:
+            raise
+    from hardener.runtime import delegation
+
+    delegation.vacate(directory)
+    procfs.write(path, missing)
 
 
 def _mkdir(path: str) -> bool:
@@ -203,13 +347,33 @@ def _inherit_cpuset(directory: str) -> None:
             procfs.write(f"{directory}/{file}", procfs.read(f"{parent}/{file}"))
 
 
-def _write(group: Group, file: str, value: str) -> None:
+def _write(group: Group, file: str, value: str, *instead: str) -> None:
     try:
         procfs.write(f"{group.directory}/{file}", value)
-    except FileNotFoundError:
-        if file in ("memory.memsw.limit_in_bytes", "memory.swap.max") and _no_swap():
-            return  # nothing to limit: the kernel cannot account swap, and there is none
-        raise
+    except OSError as error:
+        if error.errno == ENOENT and instead:
+            _write(group, *instead)
+        elif error.errno == ENOENT:
+            if file in limits.SWAP_FILES and _no_swap():
+                return  # nothing to limit: the kernel cannot account swap, and there is none
+            raise HardenError(
+                f"this kernel has no limit {file}", where=group.directory, how=_LACKING.get(file, "leave the limit out")
+            ) from error
+        elif error.errno in (EINVAL, ERANGE, EOPNOTSUPP, EBUSY):
+            raise HardenError(
+                f"the kernel refuses {value!r} for {file}: {posix.strerror(error.errno)}", where=group.directory, how="give another value"
+            ) from error
+        else:
+            raise
+
+
+_LACKING: Final = {
+    "memory.memsw.limit_in_bytes": "boot with swapaccount=1, or leave the limit of swap out",
+    "memory.swap.max": "boot with swapaccount=1, or leave the limit of swap out",
+    "blkio.weight": "weights need the BFQ scheduler: modprobe bfq",
+    "blkio.weight_device": "weights need the BFQ scheduler: modprobe bfq",
+    "io.weight": "weights need the BFQ scheduler or iocost: modprobe bfq",
+}
 
 
 def _no_swap() -> bool:
@@ -224,82 +388,66 @@ def attach(plan: Cgroups, pid: int, *, born_inside: bool = False) -> None:
 
 
 def hits(plan: Cgroups) -> list[str]:
-    """Return which limits the container ran into."""
+    """Return which limits the container ran into, in sentences for its user."""
     found = []
     for group in plan.groups:
-        for file, key, text in (
-            ("memory.oom_control", "oom_kill", "memory: {} processes killed, the limit is {}"),
-            ("memory.events", "oom_kill", "memory: {} processes killed, the limit is {}"),
-            ("pids.events", "max", "pids: {} forks refused, the limit is {}"),
-        ):
-            limit = dict(group.writes).get(_LIMIT_OF[file])
-            if limit is not None and (count := _counter(f"{group.directory}/{file}", key)):
-                found.append(text.format(count, limit))
+        for file, key, limit in _COUNTERS:
+            if any(write[0] == limit for write in group.writes) and (count := counter(f"{group.directory}/{file}", key)):
+                from hardener.runtime import hits as report
+
+                found.append(report.sentence(group.directory, limit, count))
     return found
 
 
-_LIMIT_OF: Final = {"memory.oom_control": "memory.limit_in_bytes", "memory.events": "memory.max", "pids.events": "pids.max"}
+def oom_killed(plan: Cgroups) -> bool:
+    """Tell whether the kernel has killed a process of the container for want of memory."""
+    return any(
+        counter(f"{group.directory}/{file}", key) > 0
+        for group in plan.groups
+        for file, key, limit in _COUNTERS
+        if key == "oom_kill" and any(write[0] == limit for write in group.writes)
+    )
 
 
-def _counter(path: str, key: str) -> int:
+# The file that counts, the line of it, and the limit that it tells of.
+_COUNTERS: Final = (
+    ("memory.oom_control", "oom_kill", "memory.limit_in_bytes"),
+    ("memory.events", "oom_kill", "memory.max"),
+    ("pids.events", "max", "pids.max"),
+)
+
+
+def counter(path: str, key: str) -> int:
+    """Return a number from a file of lines `key number`; 0 when it has no such line."""
     rows = (line.split() for line in procfs.read(path).splitlines())
     return next((int(row[1]) for row in rows if len(row) == 2 and row[0] == key), 0)
 
 
 def remove(plan: Cgroups) -> None:
-    """Remove the groups, whose processes have ended, and the common parent when it is empty."""
+    """Remove the groups that we have made, with whatever is left in them, and the folders above that nobody uses any more."""
     for group in plan.groups:
-        _rmdir(group.directory, patient=True)
+        while group.made:
+            directory = group.made.pop()
+            if _rmdir(directory) or directory != group.directory:
+                continue
+            from hardener.runtime import group_ends
+
+            group_ends.end(directory)
         parent = group.directory.rpartition("/")[0]
-        if parent == f"{group.mount}/{PARENT}":
-            _sweep(parent)
-            _rmdir(parent)
+        if parent == f"{group.mount}/{PARENT}" and not _rmdir(parent):
+            from hardener.runtime import group_ends
+
+            group_ends.sweep(parent)
 
 
-def _sweep(parent: str) -> None:
-    """Remove what launchers that were killed have left: groups named after a process that is no more."""
+def _rmdir(directory: str) -> bool:
+    """Remove a directory; False when it is in use."""
     try:
-        names = posix.listdir(parent)
+        posix.rmdir(directory)
     except FileNotFoundError:
-        return
-    for name in names:
-        pid = name.rpartition("-")[2]
-        if pid.isdigit() and pid.isascii() and not _lives(pid):
-            _rmdir(f"{parent}/{name}")
-
-
-def _lives(pid: str) -> bool:
-    try:
-        posix.stat(f"/proc/{pid}")
-    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (EBUSY, ENOTEMPTY):
+            raise
         return False
     return True
-
-
-def writable(machine: Layout, controller: str) -> bool:
-    """Tell whether we may make groups that have a controller."""
-    point = machine.v1.get(controller, machine.unified if controller in machine.controllers else None)
-    return point is not None and posix.access(point, posix.W_OK)
-
-
-def _rmdir(path: str, *, patient: bool = False) -> None:
-    for attempt in range(200 if patient else 1):
-        try:
-            posix.rmdir(path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno not in (EBUSY, ENOTEMPTY):
-                raise
-            if not patient:  # somebody lives there
-                return
-            _pause(attempt)  # a process that was just reaped leaves its group a moment later
-        else:
-            return
-    raise OSError(EBUSY, f"rmdir({path}): processes are left in it")
-
-
-def _pause(attempt: int) -> None:
-    from time import sleep
-
-    sleep(min(0.0005 * 2**attempt, 0.05))

@@ -7,7 +7,7 @@ import pytest
 
 from hardener.errors import HardenError
 from hardener.linux import procfs
-from hardener.runtime import cgroup_mount, cgroups
+from hardener.runtime import cgroup_mount, cgroups, group_ends
 from hardener.runtime.cgroups import Cgroups, Group, Layout
 
 
@@ -18,14 +18,16 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return found
 
 
-def test_controllers_are_handed_down(tmp_path: Path, written: list[tuple[str, str]]) -> None:
+def test_controllers_are_handed_down(tmp_path: Path, written: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procfs, "read", lambda path: "cpu memory" if path == f"{tmp_path}/harden/cgroup.subtree_control" else "")
+    monkeypatch.setattr(cgroups, "_inherit_cpuset", lambda directory: None)
     group = Group(str(tmp_path), "/harden/box", [("pids.max", "9")], ("pids", "memory"))
     plan = Cgroups((group,), group.directory)
     cgroups.create(plan)
     cgroups.attach(plan, 77, born_inside=True)
     assert written == [
         (f"{tmp_path}/cgroup.subtree_control", "+pids +memory"),
-        (f"{tmp_path}/harden/cgroup.subtree_control", "+pids +memory"),
+        (f"{tmp_path}/harden/cgroup.subtree_control", "+pids"),
         (f"{tmp_path}/harden/box/pids.max", "9"),
     ]
     cgroups.attach(plan, 77)
@@ -52,11 +54,24 @@ def test_a_new_cpuset_takes_over_its_parents_processors(tmp_path: Path, monkeypa
     assert (tmp_path / "a" / "b" / "cpuset.mems").read_text() == "0-1\n"
 
 
-def test_a_group_that_exists_is_somebody_elses(tmp_path: Path) -> None:
+def test_a_group_that_exists_is_somebody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "harden" / "box").mkdir(parents=True)
+    with pytest.raises(HardenError, match="exists already"):
+        cgroups.create(Cgroups((Group(str(tmp_path), "/harden/box", []),), None, ours=False))
+    assert (tmp_path / "harden" / "box").exists()
+    monkeypatch.setattr(group_ends, "members", lambda directory: ["7"])
     with pytest.raises(HardenError, match="exists already"):
         cgroups.create(Cgroups((Group(str(tmp_path), "/harden/box", []),), None))
     assert (tmp_path / "harden" / "box").exists()
+
+
+def test_a_group_of_our_name_that_nobody_lives_in_was_left_by_a_killed_launcher(tmp_path: Path) -> None:
+    (tmp_path / "harden" / "box" / "inside").mkdir(parents=True)
+    plan = Cgroups((Group(str(tmp_path), "/harden/box", []),), None)
+    cgroups.create(plan)
+    assert os.listdir(tmp_path / "harden" / "box") == []
+    cgroups.remove(plan)
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_second_of_two_groups_fails(tmp_path: Path, written: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,23 +100,24 @@ def test_a_limit_of_swap_where_there_is_none(tmp_path: Path, monkeypatch: pytest
     cgroups.create(Cgroups((group,), None))
     cgroups.remove(Cgroups((group,), None))
     monkeypatch.setattr(cgroups, "_no_swap", lambda: False)
-    with pytest.raises(OSError, match=r"memory\.swap\.max"):
+    with pytest.raises(HardenError, match=r"no limit memory\.swap\.max\n.*swapaccount=1"):
         cgroups.create(Cgroups((group,), None))
     assert os.listdir(tmp_path) == []
 
 
 def test_a_group_with_processes_is_not_given_up_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroups, "_pause", lambda attempt: None)
-    group = Group(str(tmp_path), "/harden/box", [])
-    (tmp_path / "harden" / "box" / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="processes are left in it"):
-        cgroups.remove(Cgroups((group,), None))
+    monkeypatch.setattr(group_ends, "_pause", lambda attempt: None)
+    monkeypatch.setattr(group_ends, "_remove", lambda directory: False)
+    monkeypatch.setattr(group_ends, "members", lambda directory: ["0"])
+    with pytest.raises(HardenError, match="processes of the container do not end: 0"):
+        group_ends.end(str(tmp_path))
 
 
 def test_only_groups_of_dead_launchers_are_swept(tmp_path: Path) -> None:
-    group = Group(str(tmp_path), "/harden/box", [])
-    for name in ("box", f"run-{os.getpid()}", "run-4194999", "web", "run-²"):
+    for name in ("box", f"run-{os.getpid()}", "run-4194999", "run-4194998/inside", "web", "run-²"):
         (tmp_path / "harden" / name).mkdir(parents=True)
+    group = Group(str(tmp_path), "/harden/box", [])
+    group.made = [group.directory]
     cgroups.remove(Cgroups((group,), None))
     assert sorted(os.listdir(tmp_path / "harden")) == sorted([f"run-{os.getpid()}", "web", "run-²"])
 

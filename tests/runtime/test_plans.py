@@ -11,8 +11,10 @@ from hardener.linux import consts, procfs
 from hardener.oci.runtime import Spec
 from hardener.runtime import cgroups, container, idmaps, limits, options, parent, privileges, users
 
-V1 = cgroups.Layout({name: f"/cg/{name}" for name in ("memory", "pids", "cpu", "cpuset", "devices")}, None, ())
-V2 = cgroups.Layout({}, "/cg", ("cpuset", "cpu", "io", "memory", "pids"))
+V1 = cgroups.Layout(
+    {name: f"/cg/{name}" for name in ("memory", "pids", "cpu", "cpuset", "devices", "blkio", "hugetlb", "rdma", "freezer")}, None, ()
+)
+V2 = cgroups.Layout({}, "/cg", ("cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma"))
 NONE = cgroups.Layout({}, None, ())
 
 
@@ -169,6 +171,41 @@ def writes(machine: cgroups.Layout, resources: dict[str, Any], **changes: Any) -
             ["cpuset.cpus = 0-1", "cpuset.mems = 0"],
         ),
         ({"devices": [{"allow": False, "access": "rwm"}]}, [], []),
+        ({"cpu": {"quota": -1}}, ["cpu/cpu.cfs_period_us = 100000", "cpu/cpu.cfs_quota_us = -1"], ["cpu.max = max 100000"]),
+        ({"cpu": {"idle": 1, "burst": 7}}, ["cpu/cpu.idle = 1", "cpu/cpu.cfs_burst_us = 7"], ["cpu.idle = 1", "cpu.max.burst = 7"]),
+        ({"memory": {"useHierarchy": True, "checkBeforeUpdate": True}}, [], []),
+        (
+            {"blockIO": {"weight": 500, "weightDevice": [{"major": 8, "minor": 0, "weight": 1000}]}},
+            ["blkio/blkio.bfq.weight = 500", "blkio/blkio.bfq.weight_device = 8:0 1000"],
+            ["io.bfq.weight = 500", "io.bfq.weight = 8:0 1000"],
+        ),
+        (
+            {
+                "blockIO": {
+                    "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 5}],
+                    "throttleWriteBpsDevice": [{"major": 8, "minor": 0, "rate": 6}],
+                    "throttleReadIOPSDevice": [{"major": 8, "minor": 0, "rate": 7}],
+                    "throttleWriteIOPSDevice": [{"major": 8, "minor": 16, "rate": 0}],
+                }
+            },
+            [
+                "blkio/blkio.throttle.read_bps_device = 8:0 5",
+                "blkio/blkio.throttle.write_bps_device = 8:0 6",
+                "blkio/blkio.throttle.read_iops_device = 8:0 7",
+                "blkio/blkio.throttle.write_iops_device = 8:16 0",
+            ],
+            ["io.max = 8:0 rbps=5", "io.max = 8:0 wbps=6", "io.max = 8:0 riops=7", "io.max = 8:16 wiops=max"],
+        ),
+        (
+            {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}, {"pageSize": "1GB", "limit": -1}]},
+            ["hugetlb/hugetlb.2MB.limit_in_bytes = 4194304", "hugetlb/hugetlb.1GB.limit_in_bytes = -1"],
+            ["hugetlb.2MB.max = 4194304", "hugetlb.1GB.max = max"],
+        ),
+        (
+            {"rdma": {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 9}, "mlx5_2": {}}},
+            ["rdma/rdma.max = mlx5_1 hca_handle=3 hca_object=9"],
+            ["rdma.max = mlx5_1 hca_handle=3 hca_object=9"],
+        ),
     ],
 )
 def test_limits_on_both_versions(resources: dict[str, Any], v1: list[str], v2: list[str]) -> None:
@@ -197,18 +234,50 @@ def test_rules_for_devices_without_a_user_namespace() -> None:
     ]
     found = [line.partition("/devices.")[2] for line in writes(V1, {"devices": rules}, linux__namespaces=kinds)]
     assert found[:4] == ["deny = a", "allow = c 10:200 rw", "allow = b 8:* rwm", "allow = c 1:3 rwm"]
-    assert writes(V2, {"devices": rules}, linux__namespaces=kinds) == []
-    assert len(writes(V1, {"devices": [{"allow": True}]}, linux__namespaces=kinds)) == 1
+    (line,) = writes(V2, {"devices": rules}, linux__namespaces=kinds)
+    assert line.startswith("/cg/harden/box devices: none but c 10:200 rw, b 8:* rwm, c 1:3 rwm")
+    assert writes(V1, {"devices": [{"allow": True}]}, linux__namespaces=kinds) == ["/cg/devices/harden/box/devices.allow = a"]
+
+
+def test_what_only_old_controllers_limit() -> None:
+    machine = cgroups.Layout({name: f"/cg/{name}" for name in ("net_cls", "net_prio", "memory", "cpu")}, None, ())
+    resources = {
+        "network": {"classID": 7, "priorities": [{"name": "eth0", "priority": 3}]},
+        "memory": {"kernelTCP": 1, "swappiness": 0, "disableOOMKiller": True},
+        "cpu": {"realtimePeriod": 9, "realtimeRuntime": 8},
+    }
+    assert [line.partition("/harden/box/")[2] for line in writes(machine, resources)] == [
+        *("memory.kmem.tcp.limit_in_bytes = 1", "memory.swappiness = 0", "memory.oom_control = 1"),
+        *("cpu.rt_period_us = 9", "cpu.rt_runtime_us = 8", "net_cls.classid = 7", "net_prio.ifpriomap = eth0 3"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("machine", "resources", "message"),
     [
         (NONE, {"pids": {"limit": 1}}, "this machine cannot limit pids"),
-        (V1, {"memory": {"kernel": 1}}, r"memory\.kernel cannot be set"),
+        (V1, {"memory": {"kernel": 1}}, r"memory\.kernel cannot be limited"),
         (V1, {"memory": {"swap": 1}}, "at least the memory limit"),
         (V1, {"memory": {"limit": 5, "swap": 4}}, "at least the memory limit"),
-        (V1, {"cpu": {"realtimeRuntime": 1}}, "realtime, idle and burst cannot be set"),
+        (V2, {"cpu": {"realtimeRuntime": 1}}, r"cpu\.rt_runtime_us is a limit of cgroup v1 alone"),
+        (V2, {"cpu": {"shares": 2, "realtimePeriod": 1}}, r"cpu\.rt_period_us is a limit of cgroup v1 alone"),
+        (V2, {"memory": {"limit": 5, "kernelTCP": 1}}, r"memory\.kmem\.tcp\.limit_in_bytes is a limit of cgroup v1 alone"),
+        (V2, {"memory": {"swappiness": 0}}, r"memory\.swappiness is a limit of cgroup v1 alone"),
+        (V2, {"memory": {"disableOOMKiller": True}}, r"memory\.oom_control is a limit of cgroup v1 alone"),
+        (V2, {"network": {"classID": 1}}, r"net_cls\.classid is a limit of cgroup v1 alone"),
+        (V1, {"network": {"classID": 1}}, "this machine cannot limit net_cls"),
+        (V1, {"memory": {"useHierarchy": False}}, "useHierarchy cannot be off"),
+        (V1, {"memory": {"limits": 5}}, "does not know the limit limits"),
+        (V1, {"disk": {}}, "does not know the limit disk"),
+        (V1, {"blockIO": {"weights": 5}}, "does not know the limit weights"),
+        (V2, {"blockIO": {"weight": 9}}, "9 is no weight"),
+        (V2, {"blockIO": {"weight": 10, "leafWeight": 10}}, "leafWeight cannot be set"),
+        (V2, {"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 10}]}}, "leafWeight cannot be set"),
+        (V2, {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": -1}]}}, "-1 is no rate"),
+        (V2, {"hugepageLimits": {"2MB": 1}}, "hugepageLimits must be a list"),
+        (V2, {"hugepageLimits": [{"pageSize": "2M", "limit": 1}]}, "'2M' is no size of pages"),
+        (V2, {"rdma": ["mlx"]}, "rdma must be an object"),
+        (V2, {"rdma": {"a b": {"hcaHandles": 1}}}, "'a b' is no name of a device"),
         (V1, {"unified": {"memory.max": "1"}}, "no file of a cgroup v2 controller here"),
         (V2, {"unified": {"memory/../x": "1"}}, "no file of a cgroup v2 controller here"),
     ],
@@ -220,9 +289,8 @@ def test_a_limit_that_cannot_be_kept(machine: cgroups.Layout, resources: dict[st
 
 def test_devices_that_cannot_be_limited() -> None:
     kinds = [{"type": kind} for kind in ("mount", "uts")]
-    capabilities = {"bounding": ["CAP_MKNOD"]}
     with pytest.raises(HardenError, match="this machine cannot limit devices"):
-        planned(V2, linux__resources={"devices": [{"allow": False}]}, linux__namespaces=kinds, process__capabilities=capabilities)
+        planned(NONE, linux__resources={"devices": [{"allow": False}]}, linux__namespaces=kinds)
     with pytest.raises(HardenError, match="'z' is no type of device"):
         planned(V1, linux__resources={"devices": [{"allow": False, "type": "z"}]}, linux__namespaces=kinds)
 
