@@ -380,10 +380,39 @@ def _no_swap() -> bool:
     return len(procfs.read("/proc/swaps").splitlines()) < 2
 
 
-def attach(plan: Cgroups, pid: int, *, born_inside: bool = False) -> None:
-    """Move a process into the groups; `born_inside` says that clone3 put it into the unified one."""
+def doors(plan: Cgroups) -> tuple[int, ...]:
+    """Return open files through which a process without threads goes into the groups on v1, by itself (`go_in`)."""
+    opened: list[int] = []
+    try:
+        paths = (f"{group.directory}/tasks" for group in plan.groups if group.directory != plan.unified)
+        opened.extend(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC) for path in paths)  # those before one that fails stay in it
+    except OSError:
+        close(opened)
+        raise
+    return tuple(opened)
+
+
+def go_in(opened: Iterable[int]) -> None:
+    """Move this process through doors, and close them.
+
+    Who moves itself and no threads needs no lock over all forks of the machine, for which the kernel waits 10 ms whenever nobody has just
+    moved (`cgroup_procs_write_start` in kernel/cgroup/cgroup.c).
+    """
+    for fd in opened:
+        posix.write(fd, b"0")
+    close(opened)
+
+
+def close(opened: Iterable[int]) -> None:
+    """Close doors."""
+    for fd in opened:
+        posix.close(fd)
+
+
+def attach(plan: Cgroups, pid: int, *, born_inside: bool = False, gone_in: bool = False) -> None:
+    """Move a process into the groups in which it is not yet: `born_inside` the unified one, `gone_in` (through doors) those of v1."""
     for group in plan.groups:
-        if not (born_inside and group.directory == plan.unified):
+        if not (born_inside if group.directory == plan.unified else gone_in):
             procfs.write(f"{group.directory}/cgroup.procs", str(pid))
 
 

@@ -14,6 +14,7 @@ from hardener.errors import HardenError
 from hardener.linux import calls, signals
 from hardener.runtime import (
     cgroup_mount,
+    cgroups,
     hostname,
     mounts,
     namespaces,
@@ -46,11 +47,13 @@ def seal() -> None:
     sys.excepthook = lambda *_: None  # a traceback would open source files
 
 
-def run(launch: Launch, channel: Channel) -> NoReturn:
-    """Be the container's first process; never returns."""
+def run(launch: Launch, channel: Channel, doors: tuple[int, ...]) -> NoReturn:
+    """Be the container's first process; never returns. `doors` lead into its control groups."""
     step = "seal"
     try:
         seal()
+        step = "cgroups"
+        cgroups.go_in(doors)
         step = "wait"
         if channel.receive() != (sync.GO,):
             posix._exit(FAILED)  # the parent is gone, or has given up

@@ -204,13 +204,15 @@ def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, boo
     """Clone; the child goes its own way and never comes back. Return the pid, the pidfd, and whether it was born in its unified cgroup."""
     unified = launch.cgroups.unified if launch.cgroups else None
     group_fd = posix.open(unified, posix.O_RDONLY | posix.O_CLOEXEC) if unified else None
+    doors = cgroups.doors(launch.cgroups) if launch.cgroups else ()
     try:
         with namespaces.Entered(launch.namespaces.joins):
             pid, pidfd = calls.clone(launch.namespaces.at_birth, cgroup_fd=group_fd)
             if pid == 0:
                 ours.close()
-                init.run(launch, theirs)
+                init.run(launch, theirs, doors)
     finally:
+        cgroups.close(doors)
         if group_fd is not None:
             posix.close(group_fd)
     return pid, pidfd, group_fd is not None
@@ -221,7 +223,7 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
     if launch.idmaps is not None:
         idmaps.apply(launch.idmaps, pid)
     if launch.cgroups is not None:
-        cgroups.attach(launch.cgroups, pid, born_inside=born_inside)
+        cgroups.attach(launch.cgroups, pid, born_inside=born_inside, gone_in=True)
     if launch.rlimits is not None:
         rlimits.apply(launch.rlimits, pid)
     if launch.idmaps is not None and launch.sources.opened:
