@@ -1,0 +1,1 @@
+"""Images: where they lie, what they say of themselves, and their layers as folders."""

@@ -1,0 +1,334 @@
+"""Layers become folders, and nothing in them reaches beyond."""
+
+import gzip
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from layouts import OCI, Layout, entry, folder, link, tar
+
+from hardener.errors import HardenError
+from hardener.images import blobs, layout, platforms, unpack
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners, and files of a machine's root that must stay as they are")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "layout")
+
+
+def unpacked(made: Layout, *layers: bytes, **more: Any) -> list[Path]:
+    made.add(made.image(*layers, architecture=str(platforms.machine().architecture), **more))
+    image = layout.read(str(made.path))
+    return [Path(path) for path in unpack.layers(image, str(made.path.parent / "cache"))]
+
+
+def tree(top: Path) -> dict[str, str]:
+    """What is in a folder: path -> type and mode."""
+    return {str(path.relative_to(top)): stat.filemode(path.lstat().st_mode) for path in sorted(top.rglob("*"))}
+
+
+def hidden(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+@ROOT
+def test_everything_a_layer_may_hold(made: Layout) -> None:
+    [top] = unpacked(
+        made,
+        tar(
+            folder("./", mode=0o711, uid=5),
+            folder("etc/", mode=0o750, mtime=1000),
+            entry("etc/passwd", b"root:x", mode=0o640, uid=7, gid=8, mtime=2000),
+            entry("bin/su", b"x" * 300_000, mode=0o4755),
+            link("sh", "bin/su"),
+            link("etc/out", "/../../../etc/shadow"),
+            link("bin/sudo", "bin/su", hard=True),
+            link("bin/name of a link", "sh", hard=True),
+            entry("pipe", type=tarfile.FIFOTYPE, mode=0o600),
+            entry("ünï\udcff", b""),
+            entry("a/" * 100 + "deep", b"deep", mode=0o600),
+        ),
+    )
+    assert tree(top) | {"etc": "drwxr-x---"} == tree(top)
+    assert stat.filemode(top.lstat().st_mode) == "drwx--x--x"
+    found = (top / "etc" / "passwd").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777, found.st_mtime) == (7, 8, 0o640, 2000)
+    assert (top / "etc").stat().st_mtime == 1000
+    assert (top / "bin" / "su").stat().st_mode & 0o7777 == 0o4755
+    assert (top / "bin" / "sudo").samefile(top / "bin" / "su")
+    assert os.readlink(top / "bin" / "name of a link") == "bin/su"
+    assert os.readlink(top / "etc" / "out") == "/../../../etc/shadow"
+    assert (top / ("a/" * 100) / "deep").read_text() == "deep"
+    assert top.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_whiteouts_take_the_form_of_overlays(made: Layout) -> None:
+    [top] = unpacked(
+        made,
+        tar(
+            entry("etc/.wh.gone"),
+            folder("opaque"),
+            entry("opaque/new"),
+            entry("opaque/.wh..wh..opq"),
+            entry("here", b"stays"),
+            entry(".wh.here"),
+            folder("both"),
+            entry("both/mine"),
+            entry(".wh.both"),
+            entry(".wh.again"),
+            folder("again"),
+            entry(".wh.file"),
+            entry("file", b"new"),
+            entry(".wh..wh.plnk"),
+        ),
+    )
+    assert hidden(top / "etc" / "gone")
+    assert not hidden(top / "here")
+    for name in ("opaque", "both", "again"):
+        assert os.getxattr(top / name, "user.overlay.opaque") == b"y"
+    assert (top / "both" / "mine").exists()
+    assert (top / "file").read_text() == "new"
+    assert not [name for name in tree(top) if ".wh." in name]
+
+
+def test_the_last_entry_of_a_name_wins(made: Layout) -> None:
+    [top] = unpacked(
+        made,
+        tar(
+            entry("a", b"1"),
+            entry("a", b"2"),
+            folder("b"),
+            entry("b/x"),
+            entry("b", b"file"),
+            entry("c"),
+            folder("c", mode=0o700),
+            link("d", "c"),
+            entry("d", b"no link"),
+            folder("e", mode=0o700),
+            entry("e/f"),
+            folder("e", mode=0o711),
+        ),
+    )
+    assert (top / "a").read_text() == "2"
+    assert (top / "b").read_text() == "file"
+    assert (top / "c").is_dir()
+    assert list((top / "c").iterdir()) == []
+    assert (top / "d").read_text() == "no link"
+    assert tree(top)["e"] == "drwx--x--x"
+
+
+def test_links_on_the_way_stay_inside(made: Layout, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    [top] = unpacked(
+        made,
+        tar(
+            folder("real"),
+            link("alias", "real"),
+            entry("alias/file", b"x"),
+            folder(str(outside)[1:]),
+            link("out", str(outside)),
+            entry("out/planted", b"x"),
+            link("up", "../../../../../../../.."),
+            entry("up/planted", b"x"),
+        ),
+    )
+    assert (top / "real" / "file").read_text() == "x"
+    assert list(outside.iterdir()) == []
+    assert (top / str(outside)[1:] / "planted").exists()
+    assert (top / "planted").exists()
+    assert not Path("/planted").exists()
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([entry("../x", b"x")], "would lie outside of the layer"),
+        ([entry("a/../../x", b"x")], "would lie outside of the layer"),
+        ([entry("a/" * 300 + "x")], "would lie outside of the layer, or too deep"),
+        ([link("x", "/etc/passwd", hard=True)], "which is no file of the layer"),
+        ([link("x", "../../etc/passwd", hard=True)], "would lie outside of the layer"),
+        ([folder("d"), link("x", "d", hard=True)], "which is no file of the layer"),
+        ([link("x", ".", hard=True)], "it leads nowhere"),
+        ([entry(".wh.y"), link("x", "y", hard=True)], "a second name for nothing"),
+        ([link("x", "")], "it leads nowhere"),
+        ([link("l", "/nowhere"), entry("l/x")], "is no folder of the layer"),
+        ([link("l", "l"), entry("l/x")], "is no folder of the layer"),
+        ([link("l", "/proc/self/root/etc"), entry("l/x")], "is no folder of the layer"),
+        ([entry("f"), entry("f/x")], "is no folder of the layer"),
+        ([entry(".", b"")], "it would be the top of the layer"),
+        ([entry(".wh.")], "it hides nothing"),
+        ([entry("a/.wh...")], "it hides nothing"),
+        ([entry("x", uid=2**32)], "its owner is no id"),
+        ([entry("x" * 256)], "File name too long"),
+        ([entry("x", type=b"Z")], "entries of type b'Z' are unknown"),
+    ],
+)
+def test_entries_that_are_refused(made: Layout, entries: list[tuple[tarfile.TarInfo, bytes]], message: str) -> None:
+    with pytest.raises(HardenError, match=message):
+        unpacked(made, tar(*entries))
+    assert os.listdir(made.path.parent / "cache" / "layers") == []
+
+
+@ROOT
+def test_devices_are_not_made(made: Layout) -> None:
+    disk: dict[str, Any] = {"type": tarfile.BLKTYPE, "devmajor": 8, "devminor": 0}
+    [top] = unpacked(made, tar(entry("disk", **disk), entry("null", **{**disk, "type": tarfile.CHRTYPE}), entry("x")))
+    assert list(tree(top)) == ["x"]
+
+
+def test_attributes_that_are_the_kernels_are_dropped(made: Layout) -> None:
+    headers = {
+        "SCHILY.xattr.user.mine": "kept",
+        "SCHILY.xattr.user.overlay.redirect": "/etc",
+        "SCHILY.xattr.trusted.overlay.redirect": "/etc",
+        "SCHILY.xattr.security.capability": "\x01",
+    }
+    [top] = unpacked(made, tar(entry("x", pax_headers=headers), folder("d", pax_headers=headers)))
+    for name in ("x", "d"):
+        assert os.listxattr(top / name) == ["user.mine"]
+
+
+def replaced(made: Layout, content: bytes, diff: bytes, media_type: str = f"{OCI}.layer.v1.tar+gzip") -> list[Path]:
+    """Unpack a blob that says of itself that it holds `diff`."""
+    return unpacked(made, diff, layers=[made.blob(content, media_type)])
+
+
+GOOD = tar(entry("x", b"content"))
+
+
+def test_compressions(made: Layout) -> None:
+    two = gzip.compress(GOOD[:1000]) + gzip.compress(GOOD[1000:]) + bytes(100)
+    for content in (GOOD, two, gzip.compress(GOOD)):
+        made.manifests.clear()
+        [top] = replaced(made, content, GOOD)
+        assert (top / "x").read_text() == "content"
+        shutil.rmtree(top)
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="needs zstd")
+def test_zstd(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = subprocess.run(["zstd", "-c"], input=GOOD, capture_output=True, check=True).stdout
+    [top] = replaced(made, content, GOOD, f"{OCI}.layer.v1.tar+zstd")
+    assert (top / "x").read_text() == "content"
+    shutil.rmtree(top)
+    made.manifests.clear()
+    with pytest.raises(HardenError, match="the layer is damaged"):
+        replaced(made, content[:-9], GOOD)
+    made.manifests.clear()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(HardenError, match="compressed with zstd, which is not there") as error:
+        replaced(made, content, GOOD)
+    assert "skopeo copy" in error.value.how
+
+
+def sparse(size: int) -> bytes:
+    """A tar that claims a file of a size, and has nothing of it."""
+    headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": str(size)}
+    return tar(entry("x", b"0\n" + bytes(510), pax_headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("content", "diff", "message"),
+    [
+        (gzip.compress(GOOD)[:-4], GOOD, "the layer is damaged: Compressed file ended"),
+        (gzip.compress(GOOD)[:60], GOOD, "the layer is"),
+        (gzip.compress(GOOD)[:-8] + bytes(8), GOOD, "the layer is damaged: CRC check failed"),
+        (gzip.compress(GOOD), GOOD + b"\0", "what is in it is not sha256:"),
+        (b"\x1f\x8b" + bytes(100), GOOD, "the layer is damaged"),
+        (GOOD[:1024] + b"junk" + bytes(508) + bytes(1024), b"", "the tar of the layer is damaged in the middle"),
+        (b"no tar at all" * 100, b"", "the layer is no tar"),
+        (GOOD[:700], b"", "the layer is no tar: unexpected end of data"),
+        (tar(entry("x", pax_headers={"comment": "x" * (2 << 20)})), b"", "its headers are too large"),
+        (sparse(1 << 50), b"", "larger than all that is in it can be"),
+    ],
+)
+def test_blobs_that_are_damaged_or_made_to_do_harm(made: Layout, content: bytes, diff: bytes, message: str) -> None:
+    with pytest.raises(HardenError, match=message):
+        replaced(made, content, diff)
+    assert os.listdir(made.path.parent / "cache" / "layers") == []
+
+
+def test_what_is_in_a_blob_is_limited(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blobs, "FREE", 1 << 16)
+    monkeypatch.setattr(blobs, "RATIO", 2)
+    with pytest.raises(HardenError, match="the layer is too large"):
+        unpacked(made, GOOD + bytes(1 << 20))
+    made.manifests.clear()
+    monkeypatch.setattr(unpack, "ENTRIES", 3)
+    with pytest.raises(HardenError, match="more than 3 entries"):
+        unpacked(made, tar(*(entry(str(number)) for number in range(5))))
+
+
+def test_layers_without_anything(made: Layout) -> None:
+    assert [tree(top) for top in unpacked(made, bytes(1024), b"")] == [{}, {}]
+
+
+def test_a_tar_may_lack_its_end(made: Layout) -> None:
+    [top] = unpacked(made, GOOD[:1024])
+    assert (top / "x").read_text() == "content"
+
+
+def test_a_layer_is_unpacked_once(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    [top] = unpacked(made, GOOD)
+    again = made.path.parent / "cache" / "layers" / f".new-{2**22 + 1}-x"
+    again.mkdir()
+    monkeypatch.setattr(unpack, "Tar", None)
+    made.manifests.clear()
+    assert unpacked(made, GOOD) == [top]
+    assert not again.exists()
+
+
+def test_another_command_is_faster(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = unpack.Layer.fill
+
+    def overtaken(layer: unpack.Layer, opened: blobs.Tar) -> None:
+        real(layer, opened)
+        [scratch] = (made.path.parent / "cache" / "layers").iterdir()
+        shutil.copytree(scratch, scratch.with_name(scratch.name[scratch.name.index("sha256") :]))
+
+    monkeypatch.setattr(unpack.Layer, "fill", overtaken)
+    [top] = unpacked(made, GOOD)
+    assert os.listdir(top.parent) == [top.name]
+
+
+def test_a_cache_that_others_reach(made: Layout) -> None:
+    home = made.path.parent / "cache" / "layers"
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    with pytest.raises(HardenError, match="others could reach"):
+        unpacked(made, GOOD)
+
+
+def test_a_disk_that_is_full(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(HardenError, match="layers cannot be unpacked: No space left") as error:
+        unpacked(made, GOOD)
+    assert error.value.how == "make room on the disk (df, df -i)"
+
+
+def test_what_tarfile_may_not_do(made: Layout) -> None:
+    made.add(made.image(GOOD, architecture=str(platforms.machine().architecture)))
+    image = layout.read(str(made.path))
+    descriptor, diff_id = image.layers[0]
+    with blobs.Tar(layout.blob(image.folder, descriptor), descriptor, diff_id) as opened:
+        opened.read(600)
+        opened.seek(100)
+        assert opened.read(12) == GOOD[100:112]
+        with pytest.raises(AssertionError):
+            opened.write(b"")
+        opened.seek(5000)
+        with pytest.raises(HardenError, match="it leads backwards"):
+            opened.seek(0)
+        opened.close()
