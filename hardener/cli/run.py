@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from hardener import launch
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
+from hardener.launch.request import UPPER, Request, size
+from hardener.launch.roots import HOST
+from hardener.launch.specification import specification
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,14 +71,14 @@ def from_words(words: list[str]) -> int:
         if not cgroups.writable(machine, limit):
             setattr(request, LIMITS[limit], 0)
             print(f"harden: not enforced: {limit}", file=sys.stderr)
-    spec = launch.specification(request)
+    spec = specification(request)
     if "--print-spec" in options:
         import json
 
         print(json.dumps(spec.dump(), indent=2))
         return EXIT_CLEAN
     # The root user inside must not be the owner of what root alone may read on this machine.
-    rootfs = Rootfs(upper=launch.UPPER if request.writable else None, map_root=request.root != launch.HOST)
+    rootfs = Rootfs(upper=UPPER if request.writable else None, map_root=request.root != HOST)
     made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, rootfs=rootfs)
     if "--dry-run" in options:
         for step, lines in container.describe(made):
@@ -134,7 +136,7 @@ def _split(word: str) -> list[tuple[str, str | None]]:
     return found or [(word, None)]
 
 
-def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request:
+def understand(options: dict[str, list[str]], rest: list[str]) -> Request:
     """Return the request that options and words make."""
     root = _last(options, "--rootfs")
     if not root:
@@ -143,7 +145,7 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request
                 "there is no root filesystem", where="harden run", how="harden run --rootfs DIR -- PROGRAM, or harden run host -- PROGRAM"
             )
         root = rest.pop(0)
-        if root != launch.HOST:
+        if root != HOST:
             how = "harden run --rootfs DIR for a folder; `host` is this machine's own root"
             raise HardenError(f"{root!r} is not a root filesystem", where="harden run", how=how)
     if rest[:1] == ["--"]:
@@ -156,7 +158,7 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request
         )
     if not rest:
         raise HardenError("there is no program to run", where="harden run", how="write it after --")
-    request = launch.Request(root, rest)
+    request = Request(root, rest)
     request.name = _last(options, "--name") or f"run-{os.getpid()}"
     request.environment = [made for entry in options.get("--env", []) if (made := _variable(entry)) is not None]
     request.volumes = [_from_here(entry) for entry in options.get("--volume", [])]
@@ -170,7 +172,7 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> launch.Request
     if request.writable and "--read-only" in options:
         raise HardenError("--read-only and --writable contradict each other", where="harden run", how="leave one of them")
     if memory := _last(options, "--memory"):
-        request.memory = launch.size(memory, "--memory")
+        request.memory = size(memory, "--memory")
     if pids := _last(options, "--pids-limit"):
         request.pids = int(_positive(pids, "--pids-limit", whole=True))
     if cpus := _last(options, "--cpus"):

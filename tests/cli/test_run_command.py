@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cli_runner import Harden
 
-from hardener import launch
 from hardener.cli import run
+from hardener.launch import request, specification
 
 
 def started(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -102,10 +102,10 @@ def test_what_nothing_asks_for(harden: Harden) -> None:
     assert document["process"]["args"] == ["prog", "-x"]
     assert document["process"]["noNewPrivileges"] is True
     assert document["process"]["capabilities"] == {}
-    assert document["process"]["env"] == [f"PATH={launch.PATH}", "HOME=/"]
+    assert document["process"]["env"] == [f"PATH={specification.PATH}", "HOME=/"]
     assert document["root"] == {"path": "/r", "readonly": True}
     assert document["hostname"] == "box"
-    assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(launch.NAMESPACES)
+    assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(specification.NAMESPACES)
     assert document["linux"]["resources"]["memory"] == {"limit": 512 << 20, "swap": 512 << 20}
     assert document["linux"]["resources"]["pids"] == {"limit": 256}
     assert document["linux"]["resources"]["cpu"] == {"quota": 100000, "period": 100000}
@@ -196,7 +196,7 @@ def test_a_wrong_line_is_refused(harden: Harden, args: list[str], message: str) 
 
 def test_sizes() -> None:
     given = ("5", "5b", "2k", "512m", "1g", "1GiB", "3MB", "1t")
-    assert [launch.size(text, "-m") for text in given] == [5, 5, 2048, 512 << 20, 1 << 30, 1 << 30, 3 << 20, 1 << 40]
+    assert [request.size(text, "-m") for text in given] == [5, 5, 2048, 512 << 20, 1 << 30, 1 << 30, 3 << 20, 1 << 40]
 
 
 def test_every_short_flag_is_one_of_the_long_ones() -> None:

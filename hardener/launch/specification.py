@@ -1,7 +1,7 @@
-"""From what a user asks for to a specification: the seam between the command line and the executor.
+"""From what a user asks for to a specification.
 
-A specification that says nothing gets every wall; each request takes exactly one thing away or adds one. Sizes are bytes, processors are
-cores. It runs at every start, so it imports what the executor imports and no more.
+A specification that says nothing gets every wall; each request takes exactly one thing away or adds one. It runs at
+every start, so it imports what the executor imports and no more.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
+from hardener.launch import roots, volumes
 from hardener.linux import mounting, procfs
 from hardener.linux.binding import MACHINE
 from hardener.oci.runtime import (
@@ -35,12 +36,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-HOST: Final = "host"
+    from hardener.launch.request import Request
+
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-MEMORY: Final = 512 << 20
-PIDS: Final = 256
-CPUS: Final = 1.0
-UPPER: Final = "64m"
 PERIOD_US: Final = 100_000
 NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
 
@@ -69,55 +67,6 @@ MASKED: Final = (
     *("/sys/kernel/notes", "/sys/kernel/slab", "/sys/kernel/tracing", "/sys/kernel/vmcoreinfo", "/sys/devices/virtual/powercap"),
 )
 READONLY: Final = ("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-# What of this machine is nobody's business, when its own root is the container's.
-HIDDEN: Final = (
-    "/home",
-    "/root",
-    "/var",
-    "/srv",
-    "/mnt",
-    "/media",
-    "/boot",
-    "/opt/containers",
-    "/etc/ssh",
-    "/etc/ssl/private",
-    "/etc/sudoers.d",
-)
-HIDDEN_FILES: Final = (
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/sudoers",
-    "/etc/krb5.keytab",
-    "/etc/machine-id",
-)
-
-
-class Request:
-    """What a user asks for; every attribute starts as the hardened default."""
-
-    __slots__ = (
-        *("arguments", "capabilities", "cpus", "cwd", "environment", "hostname", "memory", "name", "network", "pids", "root", "terminal"),
-        *("user", "volumes", "writable"),
-    )
-
-    def __init__(self, root: str, arguments: list[str]) -> None:
-        self.root = root
-        self.arguments = arguments
-        self.name = ""
-        self.environment: list[str] = []
-        self.cwd = "/"
-        self.user = ""
-        self.volumes: list[str] = []
-        self.memory = MEMORY
-        self.pids = PIDS
-        self.cpus = CPUS
-        self.capabilities: list[str] = []
-        self.writable = False
-        self.network = "none"
-        self.hostname = ""
-        self.terminal = False
 
 
 def specification(request: Request) -> Spec:
@@ -130,7 +79,7 @@ def specification(request: Request) -> Spec:
     account = _account(request)
     return Spec(
         oci_version=VERSION,
-        root=Root(path="/" if request.root == HOST else request.root, readonly=not request.writable),
+        root=Root(path="/" if request.root == roots.HOST else request.root, readonly=not request.writable),
         hostname=request.hostname or request.name,
         process=_process(request, account),
         mounts=tuple(_mounts(request)),
@@ -139,7 +88,7 @@ def specification(request: Request) -> Spec:
             uid_mappings=uid_mappings,
             gid_mappings=gid_mappings,
             resources=_resources(request),
-            masked_paths=MASKED + (HIDDEN_FILES if request.root == HOST else ()),
+            masked_paths=MASKED + (roots.HIDDEN_FILES if request.root == roots.HOST else ()),
             readonly_paths=READONLY,
             seccomp=_filter(request.capabilities),
         ),
@@ -173,7 +122,7 @@ def _account(request: Request) -> users.Account:
     if not request.user:
         return users.Account(0, 0, (), "/")
     try:
-        root_fd = mounting.open_path("/" if request.root == HOST else request.root)
+        root_fd = mounting.open_path("/" if request.root == roots.HOST else request.root)
     except FileNotFoundError:
         raise HardenError("the root filesystem does not exist", where=request.root, how="give --rootfs a folder that is there") from None
     try:
@@ -231,49 +180,6 @@ def _mounts(request: Request) -> list[Mount]:
         Mount(destination="/tmp", type="tmpfs", source="tmpfs", options=(*quiet, "mode=1777", "size=64m")),  # noqa: S108  # nosec B108
         Mount(destination="/run", type="tmpfs", source="tmpfs", options=(*quiet, "mode=755", "size=16m")),
     ]
-    if request.root == HOST:
-        hidden = [path for path in HIDDEN if _is_directory(path)]
-        mounts += [Mount(destination=path, type="tmpfs", source="hidden", options=(*quiet, "mode=755", "size=1m")) for path in hidden]
-        mounts += [Mount(destination=path, type="bind", source=path, options=("rbind", "ro")) for path in ("/usr",) if _is_mount(path)]
-    return mounts + [volume(text) for text in request.volumes]
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return posix.lstat(path).st_mode & 0o170000 == 0o040000
-    except FileNotFoundError:
-        return False
-
-
-def _is_mount(path: str) -> bool:
-    return posix.stat(path).st_dev != posix.stat("/").st_dev
-
-
-def volume(text: str) -> Mount:
-    """Return the mount for `SOURCE:DESTINATION[:OPTIONS]`, the form of `docker run --volume`."""
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
-        raise HardenError(f"{text!r} is not a volume", where="--volume", how="write SOURCE:/DESTINATION, then :ro or :rw if you like")
-    source, destination = parts[0], parts[1]
-    if not source.startswith(("/", ".")):
-        raise HardenError(
-            f"{source!r} would be a named volume, and there are none yet", where="--volume", how=f"write ./{source} for a folder"
-        )
-    options = parts[2].split(",") if len(parts) == 3 else []
-    for option in options:
-        if option not in ("ro", "rw", "nosuid", "nodev", "noexec", "noidmap"):
-            how = suggest(option, ["ro", "rw", "nosuid", "nodev", "noexec", "noidmap"])
-            raise HardenError(f"unknown option {option!r} of a volume", where=f"--volume {text}", how=how or "ro, rw, noexec or noidmap")
-    return Mount(destination=destination, type="bind", source=source, options=("rbind", "nosuid", "nodev", *(options or ["rw"])))
-
-
-def size(text: str, flag: str) -> int:
-    """Return the bytes of `512m`, `1g`, `1GiB` or a plain number, as docker reads them: powers of 1024."""
-    digits = text.rstrip("bBiIkKmMgGtT")
-    unit = text[len(digits) :].lower().removesuffix("ib").removesuffix("b")
-    factors = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-    if not digits.isascii() or not digits.isdigit() or unit not in factors:
-        raise HardenError(f"{text!r} is not a size", where=flag, how="write a number and b, k, m or g: 512m")
-    if not int(digits):
-        raise HardenError(f"{text!r} is no limit", where=flag, how="a limit cannot be switched off")
-    return int(digits) * factors[unit]
+    if request.root == roots.HOST:
+        mounts += roots.hiding(quiet)
+    return mounts + [volumes.volume(text) for text in request.volumes]
