@@ -166,6 +166,17 @@ def socket(family: int, kind: int) -> int:
     return check(attempt(_nr("socket"), family, kind, 0), f"socket({family}, {kind})")
 
 
+def inotify(path: str, events: int) -> int:
+    """Return a descriptor that can be read when one of some events (IN_…) happens to a file or in a folder."""
+    fd = check(attempt(_nr("inotify_init1"), posix.O_CLOEXEC | posix.O_NONBLOCK), "inotify_init1")
+    try:
+        check(attempt(_nr("inotify_add_watch"), fd, text(path), events), f"inotify_add_watch({path})")
+    except OSError:
+        posix.close(fd)
+        raise
+    return fd
+
+
 def ioctl(fd: int, request: int, argument: bytes | int, *, name: str) -> bytes | int:
     """Make a device call; return the argument as the kernel left it, or the result where the argument is a number."""
     if isinstance(argument, int):

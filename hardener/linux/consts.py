@@ -28,6 +28,8 @@ _X86_64: Final = {
     "signalfd4": 289,
     "prlimit64": 302,
     "setns": 308,
+    "inotify_add_watch": 254,
+    "inotify_init1": 294,
     "seccomp": 317,
     "memfd_create": 319,
     "bpf": 321,
@@ -52,6 +54,8 @@ _AARCH64: Final = {
     "unshare": 97,
     "prlimit64": 261,
     "setns": 268,
+    "inotify_add_watch": 27,
+    "inotify_init1": 26,
     "seccomp": 277,
     "memfd_create": 279,
     "bpf": 280,
@@ -195,3 +199,7 @@ LANDLOCK_ACCESS_FS: Final = (
 )
 LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET: Final = 1
 LANDLOCK_SCOPE_SIGNAL: Final = 2
+
+IN_MODIFY: Final = 0x2
+IN_MOVED_TO: Final = 0x80
+IN_CREATE: Final = 0x100

@@ -32,6 +32,9 @@ _OWN: Final = (
     *(_signals.SIGTTIN, _signals.SIGTTOU, _signals.SIGKILL, _signals.SIGSTOP),
 )
 
+# What a user, a shell or a service manager may send to anything.
+ORDINARY: Final = (HUP, INT, QUIT, USR1, USR2, ALRM, TERM, CONT, WINCH)
+
 
 def block(signals: Iterable[int]) -> set[int]:
     """Hold signals back; return the mask of before, for `restore`."""
@@ -75,3 +78,17 @@ def reset() -> None:
     for number in range(1, _signals.NSIG):
         if _signals.getsignal(number) not in (_signals.SIG_DFL, None):
             _signals.signal(number, _signals.SIG_DFL)
+
+
+def send(pidfd: int, signal: int) -> None:
+    """Send a signal to exactly the process of a pidfd."""
+    _signals.pidfd_send_signal(pidfd, signal)
+
+
+def listen(signals: Iterable[int]) -> int:
+    """Return a descriptor from which the numbers of some signals can be read, a byte each, as they come; they do nothing else any more."""
+    ours, theirs = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
+    posix.set_blocking(theirs, False)
+    _signals.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+    catch(signals)
+    return ours

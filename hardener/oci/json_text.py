@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _json
+from _json import encode_basestring_ascii as quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,3 +35,22 @@ def scan(text: str) -> object:
     if end != len(text):
         raise ValueError(f"something behind the JSON, at character {end}")
     return value
+
+
+def write(value: object) -> str:
+    """Return a value as JSON on one line; the package of that name takes longer to import than what is left of a launch."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join([f"{quoted(key)}: {write(each)}" for key, each in value.items()]) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join([write(each) for each in value]) + "]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float) and value - value == 0:  # neither infinite nor no number
+        return float.__repr__(value)
+    raise TypeError(f"{value!r} has no place in JSON")

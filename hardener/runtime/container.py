@@ -88,3 +88,11 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
         return parent.run(launch, tell)
     except OSError as error:
         raise parent.LaunchError(sync.describe(error), where="container start") from error
+
+
+def start(launch: Launch) -> Started:
+    """Start a container with our standard streams and leave the waiting to the caller; raises as `run` does."""
+    try:
+        return parent.start(launch)
+    except OSError as error:
+        raise parent.LaunchError(sync.describe(error), where="container start") from error

@@ -59,12 +59,12 @@ class Restart(Fields):
 class Job(Fields):
     """A container to start. `spec` is final: names are resolved and the filter of system calls is written out.
 
-    `image` is what the user named: host, a folder, an image. `remove` is --rm. `looser` says, one line each, where the container is looser
-    than its `policy`.
+    `image` is what the user named: host, a folder, an image. `interactive` keeps its standard input open, `remove` is --rm. `looser` says,
+    one line each, where the container is looser than its `policy`.
     """
 
     __slots__ = (
-        *("detach_keys", "image", "init", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
+        *("detach_keys", "image", "init", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
         *("stop_signal", "stop_timeout_s"),
     )
     TABLE: ClassVar = {
@@ -72,6 +72,7 @@ class Job(Fields):
         "spec": ("spec!", one(Spec)),
         "rootfs": ("rootfs", one(Rootfs)),
         "init": ("init", _or(BOOLEAN, False)),
+        "interactive": ("interactive", _or(BOOLEAN, False)),
         "detach_keys": ("detachKeys", _or(STRING, DETACH_KEYS)),
         "stop_signal": ("stopSignal", _or(INTEGER, SIGTERM)),
         "stop_timeout_s": ("stopTimeout", _or(INTEGER, STOP_TIMEOUT_S)),
@@ -86,6 +87,7 @@ class Job(Fields):
     spec: Spec
     rootfs: Rootfs
     init: bool
+    interactive: bool
     detach_keys: str
     stop_signal: int
     stop_timeout_s: int
