@@ -9,6 +9,7 @@ from hardener.errors import EXIT_CLEAN, HardenError, suggest
 from hardener.launch.request import UPPER, Request, size
 from hardener.launch.roots import HOST
 from hardener.launch.specification import specification
+from hardener.runtime import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def from_words(words: list[str]) -> int:
         return EXIT_CLEAN
     # The root user inside must not be the owner of what root alone may read on this machine.
     rootfs = Rootfs(upper=UPPER if request.writable else None, map_root=request.root != HOST)
-    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, rootfs=rootfs)
+    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, rootfs=rootfs, cache=request.cache)
     if "--dry-run" in options:
         for step, lines in container.describe(made):
             print(f"{step}:\n  " + "\n  ".join(lines))
@@ -159,6 +160,7 @@ def understand(options: dict[str, list[str]], rest: list[str]) -> Request:
     if not rest:
         raise HardenError("there is no program to run", where="harden run", how="write it after --")
     request = Request(root, rest)
+    request.cache = kept.folder(os.geteuid(), os.environ)
     request.name = _last(options, "--name") or f"run-{os.getpid()}"
     request.environment = [made for entry in options.get("--env", []) if (made := _variable(entry)) is not None]
     request.volumes = [_from_here(entry) for entry in options.get("--volume", [])]

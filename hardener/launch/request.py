@@ -18,7 +18,21 @@ class Request:
     """What a user asks for; every attribute starts as the hardened default."""
 
     __slots__ = (
-        *("arguments", "capabilities", "cpus", "cwd", "environment", "hostname", "memory", "name", "network", "pids", "root", "terminal"),
+        *(
+            "arguments",
+            "cache",
+            "capabilities",
+            "cpus",
+            "cwd",
+            "environment",
+            "hostname",
+            "memory",
+            "name",
+            "network",
+            "pids",
+            "root",
+            "terminal",
+        ),
         *("user", "volumes", "writable"),
     )
 
@@ -26,6 +40,7 @@ class Request:
         self.root = root
         self.arguments = arguments
         self.name = ""
+        self.cache = ""  # the folder of what is kept between launches; without one nothing is
         self.environment: list[str] = []
         self.cwd = "/"
         self.user = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
-from hardener.launch import roots, volumes
+from hardener.launch import cache, roots, volumes
 from hardener.linux import mounting, procfs
 from hardener.linux.binding import MACHINE
 from hardener.oci.runtime import (
@@ -90,17 +90,18 @@ def specification(request: Request) -> Spec:
             resources=_resources(request),
             masked_paths=MASKED + (roots.HIDDEN_FILES if request.root == roots.HOST else ()),
             readonly_paths=READONLY,
-            seccomp=_filter(request.capabilities),
+            seccomp=_filter(request),
         ),
     )
 
 
-def _filter(capabilities: list[str]) -> dict[str, object]:
-    from hardener.policies import seccomp
-
+def _filter(request: Request) -> dict[str, object]:
     release = [int(number) for number in posix.uname().release.split("-")[0].split(".")[:2]]
-    names = [f"CAP_{_capability(name)}" for name in capabilities]
-    return seccomp.resolved(seccomp.load("default"), machine=MACHINE, capabilities=names, kernel=(release[0], release[1]))
+    names = [f"CAP_{_capability(name)}" for name in request.capabilities]
+    policy = cache.load("default", request.cache)
+    return cache.filter_rules(
+        policy.profile, policy.name, machine=MACHINE, kernel=(release[0], release[1]), capabilities=names, cache=request.cache
+    )
 
 
 def _mappings() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:

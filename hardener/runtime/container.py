@@ -40,8 +40,12 @@ STEPS = (
 INIT = "dev.hardener.init"  # the annotation that asks for it
 
 
-def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False) -> Launch:
+def plan(
+    spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False, cache: str = ""
+) -> Launch:
     """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification.
+
+    `cache` is the folder of what is kept between launches (kept.py).
 
     With `init` our own process stays as the first one, and the program is its child (reaper.py).
     """
@@ -66,7 +70,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
     launch.detached = False
     launch.privileges = privileges.plan(spec)
-    launch.seccomp = seccomp.plan(spec)
+    launch.seccomp = seccomp.plan(spec, cache)
     return launch
 
 
