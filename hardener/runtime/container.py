@@ -69,6 +69,7 @@ def plan(
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
     launch.detached = False
+    launch.silent = ()
     launch.privileges = privileges.plan(spec)
     launch.seccomp = seccomp.plan(spec, cache)
     return launch

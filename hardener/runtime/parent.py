@@ -57,7 +57,7 @@ class Launch:
             "rlimits",
             "seccomp",
         ),
-        *("detached", "signal_mask", "sources", "sysctls", "terminal"),
+        *("detached", "signal_mask", "silent", "sources", "sysctls", "terminal"),
     )
     bundle: str
     machine: Layout
@@ -73,6 +73,7 @@ class Launch:
     program: Program
     reaper: Reaper | None
     detached: bool
+    silent: tuple[int, ...]
     privileges: Privileges
     seccomp: Filter | None
     sources: Sources
@@ -127,7 +128,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
                 code = console.relay(started.screen, started.pid, started.pidfd)
         finally:
             if code is None:
-                _kill(started.pid, started.pidfd)
+                kill(started.pid, started.pidfd)
             hang_up(started)
             ended = end(launch.cgroups)
         return Outcome(code, started.notices + ended)
@@ -184,11 +185,11 @@ def _bear(launch: Launch) -> Started:
         _provide(launch, pid, notices, born_inside=born_inside)
         mounts.close_sources(launch.sources)
         ours.send(sync.GO)
-        started = Started(pid, pidfd, _converse(ours, pidfd), notices)
+        started = Started(pid, pidfd, converse(ours, pidfd), notices)
     finally:
         ours.close()
         if started is None:
-            _kill(pid, pidfd)
+            kill(pid, pidfd)
             posix.close(pidfd)
     return started
 
@@ -234,7 +235,7 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
             posix.close(user_fd)
 
 
-def _converse(channel: Channel, pidfd: int) -> int | None:
+def converse(channel: Channel, pidfd: int) -> int | None:
     """Follow init up to its execve; return the master side of a terminal, if it has one."""
     screen = None
     while message := channel.receive():
@@ -246,14 +247,15 @@ def _converse(channel: Channel, pidfd: int) -> int | None:
         elif kind == sync.READY:
             channel.send(sync.START)
             while message := channel.receive():
-                raise _error(*message[1:])
+                raise failure(*message[1:])
             return screen
         else:
-            raise _error(*fields)
+            raise failure(*fields)
     raise LaunchError("the container was killed before it started", how="its memory or process limit may be too low for a start")
 
 
-def _error(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
+def failure(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
+    """Return what init has told of a step that failed."""
     if step == "exec":
         if number == str(ENOENT):
             how = "name a program that the root filesystem has, with its path where it is not in PATH"
@@ -264,6 +266,7 @@ def _error(step: str, number: str, what: str, where: str = "", how: str = "") ->
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
 
 
-def _kill(pid: int, pidfd: int) -> None:
+def kill(pid: int, pidfd: int) -> None:
+    """End a child of ours at once."""
     calls.pidfd_send_signal(pidfd, signals.KILL)
     posix.waitpid(pid, 0)
