@@ -164,8 +164,8 @@ def start(launch: Launch, door: Door) -> Started:
 
 
 def _start(launch: Launch, door: Door) -> Started:
-    ours, theirs = sync.pair()
     doors = _doors(door.groups)
+    ours, theirs = sync.pair()
     try:
         helper, helper_fd = calls.clone(0)
         if helper == 0:
