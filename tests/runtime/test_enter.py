@@ -128,7 +128,8 @@ def test_namespaces_are_entered_one_by_one_on_an_old_kernel(room: Callable[..., 
                 raise OSError(22, "setns: Invalid argument")
             real(fd, kind, name=name)
 
-        calls.setns = old
+        patch = pytest.MonkeyPatch()
+        patch.setattr(calls, "setns", old)
 
     made = room()
     found = made.exec(*SH, "for n in user mnt pid net; do readlink /proc/self/ns/$n; done", before=before).out.split()
@@ -239,11 +240,12 @@ def test_a_container_that_lies_in_wait_sees_nothing(root: Path, folder: Path) ->
     def slowly() -> None:
         real = calls.close_range
 
-        def slow(*numbers: int) -> None:
+        def slow(start: int, end: int = 2**32 - 1) -> None:
             time.sleep(0.05)
-            real(*numbers)
+            real(start, end)
 
-        calls.close_range = slow
+        patch = pytest.MonkeyPatch()  # in a child that ends with this launch: never undone
+        patch.setattr(calls, "close_range", slow)
 
     try:
         for _ in range(5):
@@ -352,7 +354,8 @@ def test_no_room_for_one_more(room: Callable[..., Room]) -> None:
 
 def test_a_helper_that_dies(room: Callable[..., Room]) -> None:
     def before() -> None:
-        enter._hide = lambda: os._exit(1)
+        patch = pytest.MonkeyPatch()
+        patch.setattr(enter, "_hide", lambda: os._exit(1))
 
     assert "killed before it started" in room().exec("true", before=before).error
 
