@@ -52,6 +52,7 @@ MASKED: Final = (
         "/proc/latency_stats",
         "/proc/modules",
         "/proc/pagetypeinfo",
+        "/proc/pressure",
         "/proc/sched_debug",
         "/proc/scsi",
     ),
