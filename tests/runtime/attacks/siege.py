@@ -18,25 +18,65 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 X86 = platform.machine() == "x86_64"
 # x86-64 and, where it differs, the common numbers of newer architectures.
 NUMBERS = {
-    **{"ptrace": (101, 117), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "syslog": (103, 116)},
-    **{"unshare": (272, 97), "setns": (308, 268), "keyctl": (250, 219), "add_key": (248, 217), "personality": (135, 92)},
-    **{"name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271)},
-    **{"kcmp": (312, 272), "bpf": (321, 280), "userfaultfd": (323, 282), "perf_event_open": (298, 241), "fanotify_init": (300, 262)},
-    **{"clone": (56, 220), "io_uring_setup": (425, 425), "open_tree": (428, 428), "fsopen": (430, 430), "pidfd_open": (434, 434)},
-    **{"clone3": (435, 435), "pidfd_getfd": (438, 438), "mount_setattr": (442, 442)},
+    "ptrace": (101, 117),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "syslog": (103, 116),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "personality": (135, 92),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kcmp": (312, 272),
+    "bpf": (321, 280),
+    "userfaultfd": (323, 282),
+    "perf_event_open": (298, 241),
+    "fanotify_init": (300, 262),
+    "clone": (56, 220),
+    "io_uring_setup": (425, 425),
+    "open_tree": (428, 428),
+    "fsopen": (430, 430),
+    "pidfd_open": (434, 434),
+    "clone3": (435, 435),
+    "pidfd_getfd": (438, 438),
+    "mount_setattr": (442, 442),
 }
 NAMESPACES = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "network": 0x40000000, "ipc": 0x8000000, "cgroup": 0x2000000}
 FAMILIES = {
-    **{"packet": (17, 3, 0), "vsock": (40, 1, 0), "alg": (38, 5, 0), "can": (29, 3, 1), "rxrpc": (33, 2, 2), "kcm": (41, 5, 0)},
-    **{"smc": (43, 1, 0), "tipc": (30, 5, 0), "bluetooth": (31, 3, 0), "xdp": (44, 3, 0), "key": (15, 3, 2), "raw": (2, 3, 1)},
-    **{"netlink xfrm": (16, 3, 6), "netlink netfilter": (16, 3, 12), "netlink audit": (16, 3, 9), "netlink crypto": (16, 3, 21)},
-    **{"netlink uevent": (16, 3, 15), "netlink generic": (16, 3, 16), "sctp": (2, 1, 132), "mptcp": (2, 1, 262), "smc over tcp": (2, 1, 256)},
+    "packet": (17, 3, 0),
+    "vsock": (40, 1, 0),
+    "alg": (38, 5, 0),
+    "can": (29, 3, 1),
+    "rxrpc": (33, 2, 2),
+    "kcm": (41, 5, 0),
+    "smc": (43, 1, 0),
+    "tipc": (30, 5, 0),
+    "bluetooth": (31, 3, 0),
+    "xdp": (44, 3, 0),
+    "key": (15, 3, 2),
+    "raw": (2, 3, 1),
+    "netlink xfrm": (16, 3, 6),
+    "netlink netfilter": (16, 3, 12),
+    "netlink audit": (16, 3, 9),
+    "netlink crypto": (16, 3, 21),
+    "netlink uevent": (16, 3, 15),
+    "netlink generic": (16, 3, 16),
+    "sctp": (2, 1, 132),
+    "mptcp": (2, 1, 262),
+    "smc over tcp": (2, 1, 256),
 }
 
 
@@ -192,9 +232,9 @@ def new_root() -> None:
 def attempts() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield every attempt by name."""
     for name, flag in NAMESPACES.items():
-        yield f"unshare {name}", lambda flag=flag: call("unshare", flag)
-        yield f"clone3 {name}", lambda flag=flag: new_process(flag)
-        yield f"clone {name}", lambda flag=flag: new_process_the_old_way(flag)
+        yield f"unshare {name}", partial(call, "unshare", flag)
+        yield f"clone3 {name}", partial(new_process, flag)
+        yield f"clone {name}", partial(new_process_the_old_way, flag)
     yield "setns", lambda: call("setns", os.open("/proc/self/ns/uts", os.O_RDONLY), 0)
     yield "fsopen", lambda: call("fsopen", b"tmpfs", 0)
     yield "open_tree", lambda: call("open_tree", -100, b"/", 1)
@@ -229,7 +269,7 @@ def attempts() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "unmount /proc/sys", lambda: call("umount2", b"/proc/sys", 2)
     yield "unmount a mask", lambda: call("umount2", b"/proc/keys", 2)
     for name, (family, kind, protocol) in FAMILIES.items():
-        yield f"socket {name}", lambda one=(family, kind, protocol): socket.socket(*one).close()
+        yield f"socket {name}", partial(socket.socket, family, kind, protocol)
     if X86:
         yield "int 0x80", lambda: old_call(20)
         yield "int 0x80 socketcall", lambda: old_socket(socket.AF_NETLINK)
