@@ -82,7 +82,7 @@ def await_word(channel: Channel, word: str) -> None:
 
 def _setup(launch: Launch) -> list[Step]:
     """Return the steps that build what the container sees."""
-    groups = cgroup_mount.sources(launch.machine)
+    groups = cgroup_mount.sources(launch.machine, launch.cgroups)
     return [
         *([("init", launch.reaper.prepare)] if launch.reaper is not None else []),
         ("namespaces", lambda: namespaces.apply(launch.namespaces)),

@@ -12,12 +12,12 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import calls, signals
+from hardener.linux.consts import CLONE_NEWTIME
 from hardener.runtime import cgroups, console, idmaps, init, mounts, namespaces, rlimits, sync, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final
 
     from hardener.runtime.cgroups import Cgroups, Layout
     from hardener.runtime.hostname import Names
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hardener.runtime.terminal import Terminal
 
 EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127
-ENOENT: Final = 2
+ENOENT, E2BIG, EINVAL, ENOSYS = 2, 7, 22, 38
 
 
 class Launch:
@@ -208,7 +208,7 @@ def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, boo
     doors = cgroups.doors(launch.cgroups) if launch.cgroups else ()
     try:
         with namespaces.Entered(launch.namespaces.joins):
-            pid, pidfd = calls.clone(launch.namespaces.at_birth, cgroup_fd=group_fd)
+            pid, pidfd, born_inside = _clone(launch.namespaces, group_fd)
             if pid == 0:
                 ours.close()
                 init.run(launch, theirs, doors)
@@ -216,7 +216,24 @@ def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, boo
         cgroups.close(doors)
         if group_fd is not None:
             posix.close(group_fd)
-    return pid, pidfd, group_fd is not None
+    return pid, pidfd, born_inside
+
+
+def _clone(plan: Namespaces, group_fd: int | None) -> tuple[int, int, bool]:
+    """Clone as well as the kernel lets us: in steps where it has no clone3, or one that knows no cgroups, or a filter hides it."""
+    if group_fd is not None:
+        try:
+            return *calls.clone(plan.at_birth, cgroup_fd=group_fd), True
+        except OSError as error:
+            if error.errno not in (ENOSYS, EINVAL, E2BIG):  # before Linux 5.3 and 5.7
+                raise
+    try:
+        return *calls.clone(plan.at_birth), False
+    except OSError as error:
+        if error.errno != ENOSYS or not plan.at_birth & CLONE_NEWTIME:  # the one that clone(2) cannot make
+            raise
+    plan.late |= CLONE_NEWTIME
+    return *calls.clone(plan.at_birth), False
 
 
 def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool) -> None:
@@ -263,7 +280,17 @@ def failure(step: str, number: str, what: str, where: str = "", how: str = "") -
         return LaunchError(
             what, where="process.args", how="its mode, its mount or its format keeps it from running", code=EXIT_NOT_EXECUTABLE
         )
+    if number == str(ENOSYS):
+        how = outdated()
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
+
+
+def outdated() -> str:
+    """Say what to do about a system call that is not there."""
+    return (
+        f"hardener needs Linux 5.12 or newer and this is {posix.uname().release}; if it is newer, a filter hides the call: "
+        "let the container or service around hardener have it (docker run --security-opt seccomp=unconfined)"
+    )
 
 
 def kill(pid: int, pidfd: int) -> None:
