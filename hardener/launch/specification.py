@@ -69,6 +69,9 @@ MASKED: Final = (
 )
 READONLY: Final = ("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+# In a network of its own every port is the container's: a server of port 80 needs no capability. Docker says the same.
+PORTS: Final = {"net.ipv4.ip_unprivileged_port_start": "0"}
+
 
 def specification(request: Request) -> Spec:
     """Return the specification for a request; looks into the root for the user's name."""
@@ -91,6 +94,7 @@ def specification(request: Request) -> Spec:
             resources=_resources(request),
             masked_paths=MASKED + (roots.HIDDEN_FILES if request.root == roots.HOST else ()),
             readonly_paths=READONLY,
+            sysctl=PORTS if request.network == "none" else None,
             seccomp=_filter(request),
         ),
     )
