@@ -8,6 +8,7 @@ from hardener.runtime import (
     cgroups,
     hostname,
     idmaps,
+    landlock,
     mounts,
     namespaces,
     network,
@@ -33,7 +34,20 @@ if TYPE_CHECKING:
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
 STEPS = (
-    *("program", "namespaces", "idmaps", "mounts", "privileges", "seccomp", "cgroups", "rlimits", "network", "sysctls", "hostname"),
+    *(
+        "program",
+        "namespaces",
+        "idmaps",
+        "mounts",
+        "privileges",
+        "landlock",
+        "seccomp",
+        "cgroups",
+        "rlimits",
+        "network",
+        "sysctls",
+        "hostname",
+    ),
     *("terminal", "reaper"),
 )
 
@@ -74,6 +88,7 @@ def plan(
     launch.network = network.plan(spec)
     launch.sysctls = sysctls.plan(spec)
     launch.mounts = mounts.plan(spec, bundle, rootfs)
+    launch.landlock = landlock.plan(spec, launch.mounts)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None

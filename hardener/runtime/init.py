@@ -16,6 +16,7 @@ from hardener.runtime import (
     cgroup_mount,
     cgroups,
     hostname,
+    landlock,
     mounts,
     namespaces,
     network,
@@ -101,8 +102,10 @@ def walls(launch: Launch, channel: Channel) -> list[Step]:
     return [
         ("terminal", lambda: _terminal(launch, channel)),
         ("working directory", lambda: program.enter(launch.program)),
+        ("landlock", lambda: landlock.prepare(launch.landlock)),
         *([] if last else [install]),  # without no_new_privs the kernel takes a filter only from who still has CAP_SYS_ADMIN
         ("privileges", lambda: privileges.apply(launch.privileges, parent_gone=launch.detached)),
+        ("landlock", lambda: landlock.apply(launch.landlock)),  # which asks for no_new_privs
         ("exec", lambda: paths.extend(program.find(launch.program))),
         ("ready", lambda: _ready(launch, channel)),
         *([install] if last else []),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hardener.runtime.cgroups import Cgroups, Layout
     from hardener.runtime.hostname import Names
     from hardener.runtime.idmaps import Maps
+    from hardener.runtime.landlock import Landlock
     from hardener.runtime.mounts import Filesystem, Sources
     from hardener.runtime.namespaces import Namespaces
     from hardener.runtime.network import Loopback
@@ -47,6 +48,7 @@ class Launch:
             "cgroups",
             "hostname",
             "idmaps",
+            "landlock",
             "machine",
             "mounts",
             "namespaces",
@@ -68,6 +70,7 @@ class Launch:
     network: Loopback | None
     sysctls: Sysctls | None
     mounts: Filesystem
+    landlock: Landlock
     hostname: Names | None
     terminal: Terminal | None
     program: Program
