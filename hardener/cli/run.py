@@ -2,230 +2,238 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 
+from hardener.cli import run_flags
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
-from hardener.launch.request import UPPER, Request, size
+from hardener.launch import specification
+from hardener.launch.request import Request
 from hardener.launch.roots import HOST
-from hardener.launch.specification import specification
-from hardener.runtime import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-# Flag -> (its value in the help, "" for a switch; what it does).
-FLAGS: Final = {
-    "--rootfs": ("DIR", "the root filesystem; or write `host`: this machine's own, read-only, with what is private hidden"),
-    "--env": ("NAME[=VALUE]", "set a variable; without a value, hand on ours (also -e)"),
-    "--workdir": ("DIR", "the working directory (also -w; default /)"),
-    "--user": ("USER[:GROUP]", "names or numbers, looked up in the root's own /etc/passwd (also -u; default root of the container)"),
-    "--volume": ("SOURCE:DIR[:ro]", "bind a file or folder (also -v)"),
-    "--memory": ("SIZE", "memory, with no swap beside it (also -m; default 512m)"),
-    "--pids-limit": ("NUMBER", "processes and threads (default 256)"),
-    "--cpus": ("NUMBER", "processors (default 1)"),
-    "--allow-unenforced": ("LIMIT", "go without memory, pids or cpu where it cannot be enforced, instead of refusing"),
-    "--cap-add": ("NAME", "a capability; there is none by default"),
-    "--read-only": ("", "keep the root filesystem read-only (the default)"),
-    "--writable": ("", "let the root be written to, in memory; it is gone afterwards"),
-    "--network": ("none|host", "none has a loopback interface and nothing else (the default)"),
-    "--hostname": ("NAME", "the host name inside (default: the container's name)"),
-    "--name": ("NAME", "the name of the container"),
-    "--tty": ("", "a terminal of its own (also -t)"),
-    "--interactive": ("", "keep standard input open: it always is (also -i)"),
-    "--dry-run": ("", "print what would be done, step by step"),
-    "--print-spec": ("", "print the config.json that would be executed"),
-    "--help": ("", "print this (also -h)"),
-}
-SHORT: Final = {
-    "-e": "--env",
-    "-w": "--workdir",
-    "-u": "--user",
-    "-v": "--volume",
-    "-m": "--memory",
-    "-t": "--tty",
-    "-i": "--interactive",
-    "-h": "--help",
-}
-REPEATED: Final = ("--env", "--volume", "--cap-add", "--allow-unenforced")
-# What `--allow-unenforced` may name: the controller of control groups, and the attribute of a request.
-LIMITS: Final = {"memory": "memory", "pids": "pids", "cpu": "cpus"}
+    from hardener.launch.specification import Draft
+    from hardener.runtime.cgroups import Layout
+    from hardener.runtime.places import Places
+
+LIMITS: Final = ("memory", "pids", "cpu")
+EXIT_FAILED: Final = 125
 
 
 def from_words(words: list[str]) -> int:
-    """Run a container; the exit code is the program's, or 125, 126 or 127 when it did not start."""
-    options, rest = read(words)
-    if "--help" in options:
-        sys.stdout.write(usage())
-        return EXIT_CLEAN
-    request = understand(options, rest)
-    from hardener.runtime import cgroups, container, parent
-    from hardener.runtime.job import Rootfs
-
-    machine = cgroups.read_layout()
-    for limit in options.get("--allow-unenforced", []):
-        if limit not in LIMITS:
-            raise HardenError(
-                f"{limit!r} is not a limit", where="--allow-unenforced", how=suggest(limit, [*LIMITS]) or "memory, pids or cpu"
-            )
-        if not cgroups.writable(machine, limit):
-            setattr(request, LIMITS[limit], 0)
-            print(f"harden: not enforced: {limit}", file=sys.stderr)
-    spec = specification(request)
-    if "--print-spec" in options:
-        import json
-
-        print(json.dumps(spec.dump(), indent=2))
-        return EXIT_CLEAN
-    # The root user inside must not be the owner of what root alone may read on this machine.
-    rootfs = Rootfs(upper=UPPER if request.writable else None, map_root=request.root != HOST)
-    made = container.plan(spec, bundle=os.getcwd(), name=request.name, machine=machine, rootfs=rootfs, cache=request.cache)
-    if "--dry-run" in options:
-        for step, lines in container.describe(made):
-            print(f"{step}:\n  " + "\n  ".join(lines))
-        return EXIT_CLEAN
-    if request.network == "host":
-        print("harden: looser than the default: this machine's network", file=sys.stderr)
-    sys.stdout.flush()
+    """Run a container; the exit code is the program's, or 125, 126 or 127 when it did not start, for whatever reason."""
     try:
-        outcome = container.run(made)
-    except parent.LaunchError as error:
+        return _run(words)
+    except HardenError as error:
         from hardener.cli import complain
 
         complain(error)
-        return error.code
+        code = getattr(error, "code", EXIT_FAILED)  # a LaunchError knows
+        return code if isinstance(code, int) else EXIT_FAILED
+
+
+def _run(words: list[str]) -> int:
+    options, rest = run_flags.parse(words)
+    if "--help" in options:
+        sys.stdout.write(run_flags.usage())
+        return EXIT_CLEAN
+    environment = _environment()
+    request = understand(options, rest, environment)
+    from hardener.runtime import cgroups
+    from hardener.runtime.places import places
+
+    where = places(posix.geteuid(), environment)
+    machine = cgroups.read_layout()
+    made = specification.draft(request, where, lambda *asked: _join(where, *asked), _unenforceable(request, machine))
+    if "--print-spec" in options:
+        import json
+
+        print(json.dumps(made.spec.dump(), indent=2))
+        return EXIT_CLEAN
+    for line in made.looser:
+        print(f"harden: {line}", file=sys.stderr)
+    if "--dry-run" in options:
+        return _describe(request, made, machine)
+    sys.stdout.flush()
+    return _start(request, made, where, machine, named="--name" in options, interactive="--interactive" in options)
+
+
+def _environment() -> dict[str, str]:
+    return {name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape") for name, value in posix.environ.items()}
+
+
+def _join(places: Places, name: str, kind: str, flag: str) -> str:
+    from hardener.launch import jobs
+
+    return jobs.join(places, name, kind, flag)
+
+
+def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:
+    from hardener.runtime import cgroups
+
+    found = []
+    for limit in request.unenforced:
+        if limit not in LIMITS:
+            raise HardenError(f"{limit!r} is not a limit", where="--allow-unenforced", how=suggest(limit, LIMITS) or "memory, pids or cpu")
+        if not cgroups.writable(machine, limit):
+            found.append(limit)
+            print(f"harden: not enforced: {limit}", file=sys.stderr)
+    return tuple(found)
+
+
+def _describe(request: Request, made: Draft, machine: Layout) -> int:
+    from hardener.runtime import container
+
+    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs)
+    print(f"policy:\n  {request.policy}")
+    for line in made.looser:
+        print(f"  {line}")
+    for step, lines in container.describe(plan):
+        print(f"{step}:\n  " + "\n  ".join(lines))
+    return EXIT_CLEAN
+
+
+def _start(request: Request, made: Draft, places: Places, machine: Layout, *, named: bool, interactive: bool) -> int:
+    from hardener.runtime import container
+
+    for name in made.volumes:
+        from hardener.runtime import volumes
+
+        volumes.use(places, name)
+    if named or request.detach or request.restart is not None:
+        return _recorded(request, made, places, named=named, interactive=interactive)
+    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs)
+    outcome = container.run(plan)
     for notice in outcome.notices:
         print(f"harden: {notice}", file=sys.stderr)
     return outcome.code
 
 
-def read(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the options, by their long names, and the words from the first one that is none."""
-    options: dict[str, list[str]] = {}
-    rest = [*words]
-    while rest and rest[0].startswith("-") and rest[0] != "--":
-        word = rest.pop(0)
-        for name, value in _split(word):
-            if name not in FLAGS:
-                how = suggest(name, [*FLAGS, *SHORT]) or "`harden run --help` lists the options"
-                raise HardenError(f"unknown option {name!r}", where="harden run", how=how)
-            takes = bool(FLAGS[name][0])
-            if not takes and value is not None:
-                raise HardenError(f"{name} takes no value", where=f"harden run {word}")
-            if takes and value is None:
-                if not rest:
-                    raise HardenError(f"{name} needs a value", where="harden run", how=f"{name} {FLAGS[name][0]}")
-                value = rest.pop(0)
-            if name in options and name not in REPEATED and takes:
-                raise HardenError(f"{name} is given twice", where="harden run", how="leave one of them")
-            options.setdefault(name, []).append(value or "")
-    return options, rest
+def _recorded(request: Request, made: Draft, places: Places, *, named: bool, interactive: bool) -> int:
+    from hardener.launch import jobs
+    from hardener.runtime import lifecycle
+
+    job = jobs.of(request, made, interactive=interactive)
+    if not named:
+        job.name = ""
+    launched = lifecycle.launch(job, places, detached=request.detach)
+    for notice in launched.notices:
+        print(f"harden: {notice}", file=sys.stderr)
+    if request.detach:
+        print(launched.id)
+    return launched.code
 
 
-def _split(word: str) -> list[tuple[str, str | None]]:
-    if word.startswith("--"):
-        name, equals, value = word.partition("=")
-        return [(name, value if equals else None)]
-    found: list[tuple[str, str | None]] = []
-    for at in range(1, len(word)):
-        name = SHORT.get(f"-{word[at]}", f"-{word[at]}")
-        if name in FLAGS and FLAGS[name][0]:  # -ePATH and -e=PATH: the rest is the value
-            value = word[at + 1 :].removeprefix("=")
-            return [*found, (name, value or None)]
-        found.append((name, None))
-    return found or [(word, None)]
+# --- words ------------------------------------------------------------------------------------------------------------------------
 
 
-def understand(options: dict[str, list[str]], rest: list[str]) -> Request:
+def understand(options: dict[str, list[str]], rest: list[str], environment: dict[str, str]) -> Request:
     """Return the request that options and words make."""
-    root = _last(options, "--rootfs")
-    if not root:
+    request = Request()
+    _root(request, options, rest)
+    for name, texts in options.items():
+        flag = run_flags.FLAGS[name]
+        if not hasattr(request, flag.attribute):
+            continue
+        if not flag.value:
+            setattr(request, flag.attribute, True)
+        elif not flag.repeated:
+            setattr(request, flag.attribute, flag.read(texts[-1], name))
+        elif flag.attribute not in ("environment", "labels", "annotations"):
+            setattr(request, flag.attribute, texts)
+    request.name = request.name or f"run-{posix.getpid()}"
+    request.environment = _variables(options, environment)
+    request.labels = {**_label_files(options), **_pairs(options.get("--label", []))}
+    request.annotations = _pairs(options.get("--annotation", []))
+    request.volumes = [_from_here(entry) for entry in request.volumes]
+    request.mounts = [_mount_from_here(entry) for entry in request.mounts]
+    for one, other in (("--read-only", "--writable"), ("--read-only", "--keep"), ("--detach", "--dry-run")):
+        if one in options and other in options and other != "--dry-run":
+            raise HardenError(f"{one} and {other} contradict each other", where="harden run", how="leave one of them")
+    if request.keep is not None:
+        request.keep = _absolute(request.keep)
+    return request
+
+
+def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> None:
+    given = options.get("--rootfs")
+    if given is not None:
+        request.root, request.rootfs = _absolute(given[-1]), True
+        if not given[-1]:
+            raise HardenError("there is no root filesystem", where="--rootfs", how="name a folder")
+    else:
         if not rest or rest[0] == "--":
             raise HardenError(
                 "there is no root filesystem", where="harden run", how="harden run --rootfs DIR -- PROGRAM, or harden run host -- PROGRAM"
             )
-        root = rest.pop(0)
-        if root != HOST:
-            how = "harden run --rootfs DIR for a folder; `host` is this machine's own root"
-            raise HardenError(f"{root!r} is not a root filesystem", where="harden run", how=how)
+        request.root = rest.pop(0)
+        if rest and rest[0] != "--" and rest[0].startswith("-"):
+            how = f"options come before it: harden run {rest[0]} … {request.root}; or write -- before the program"
+            raise HardenError(f"{rest[0]!r} stands behind the root filesystem", where="harden run", how=how)
     if rest[:1] == ["--"]:
-        rest = rest[1:]
-    elif rest and rest[0].startswith("-"):
-        raise HardenError(
-            f"{rest[0]!r} stands behind the root filesystem",
-            where="harden run",
-            how=f"options come before it: harden run {rest[0]} … {root}",
-        )
-    if not rest:
+        del rest[0]
+    if not rest and "--entrypoint" not in options and (request.rootfs or request.root == HOST):
         raise HardenError("there is no program to run", where="harden run", how="write it after --")
-    request = Request(root, rest)
-    request.cache = kept.folder(os.geteuid(), os.environ)
-    request.name = _last(options, "--name") or f"run-{os.getpid()}"
-    request.environment = [made for entry in options.get("--env", []) if (made := _variable(entry)) is not None]
-    request.volumes = [_from_here(entry) for entry in options.get("--volume", [])]
-    request.capabilities = options.get("--cap-add", [])
-    request.cwd = _last(options, "--workdir") or "/"
-    request.user = _last(options, "--user")
-    request.network = _last(options, "--network") or "none"
-    request.hostname = _last(options, "--hostname")
-    request.terminal = "--tty" in options
-    request.writable = "--writable" in options
-    if request.writable and "--read-only" in options:
-        raise HardenError("--read-only and --writable contradict each other", where="harden run", how="leave one of them")
-    if memory := _last(options, "--memory"):
-        request.memory = size(memory, "--memory")
-    if pids := _last(options, "--pids-limit"):
-        request.pids = int(_positive(pids, "--pids-limit", whole=True))
-    if cpus := _last(options, "--cpus"):
-        request.cpus = _positive(cpus, "--cpus", whole=False)
-    return request
+    request.arguments = rest
 
 
-def _last(options: dict[str, list[str]], name: str) -> str:
-    return options.get(name, [""])[-1]
+def _variables(options: dict[str, list[str]], environment: dict[str, str]) -> list[str]:
+    entries: list[str] = []
+    for path in options.get("--env-file", []):
+        from hardener.launch import values
+
+        entries += values.environment_file(_text(path, "--env-file"), path, environment)
+    for entry in options.get("--env", []):
+        name, equals, _ = entry.partition("=")
+        if not name:
+            raise HardenError(f"{entry!r} is not NAME=value", where="--env")
+        if equals:
+            entries.append(entry)
+        elif name in environment:  # as docker: what is not set is not handed on
+            entries.append(f"{name}={environment[name]}")
+    return entries
 
 
-def _positive(text: str, flag: str, *, whole: bool) -> float:
+def _text(path: str, flag: str) -> str:
     try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < 1 << 62:
-        raise HardenError(f"{text!r} is not a {'whole ' if whole else ''}number above 0", where=flag, how="a limit cannot be switched off")
-    return value
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise HardenError(f"{path} cannot be read: {reason}", where=flag) from None
 
 
-def _variable(entry: str) -> str | None:
-    name, equals, _ = entry.partition("=")
-    if not name:
-        raise HardenError(f"{entry!r} is not NAME=value", where="--env")
-    if equals:
-        return entry
-    return f"{name}={os.environ[name]}" if name in os.environ else None  # as docker: what is not set is not handed on
+def _pairs(entries: list[str]) -> dict[str, str]:
+    pairs = {}
+    for entry in entries:
+        name, _, value = entry.partition("=")
+        if not name:
+            raise HardenError(f"{entry!r} is not KEY=value", where="--label, --annotation")
+        pairs[name] = value
+    return pairs
+
+
+def _label_files(options: dict[str, list[str]]) -> dict[str, str]:
+    lines = [line.strip() for path in options.get("--label-file", []) for line in _text(path, "--label-file").splitlines()]
+    return _pairs([line for line in lines if line and not line.startswith("#")])
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"{posix.getcwd()}/{path}"
 
 
 def _from_here(text: str) -> str:
     source, colon, rest = text.partition(":")
-    return f"{os.path.abspath(source)}{colon}{rest}" if source.startswith(".") else text
+    return f"{_absolute(source)}{colon}{rest}" if source.startswith(".") else text
 
 
-def usage() -> str:
-    """Return the help."""
-    short = {long: name for name, long in SHORT.items()}
-    rows = [
-        (f"{short.get(name, '  ')}{',' if name in short else ' '} {name} {value}".rstrip(), text) for name, (value, text) in FLAGS.items()
-    ]
-    width = max(len(left) for left, _ in rows)
-    table = "\n".join(f"  {left:<{width}}  {text}" for left, text in rows)
-    return f"""usage: harden run [OPTION …] --rootfs DIR [--] PROGRAM [ARGUMENT …]
-       harden run [OPTION …] host [--] PROGRAM [ARGUMENT …]
-
-Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a filter of system
-calls, a read-only root, limits of memory, processes and processors, no network.
-
-options:
-{table}
-
-The exit code is the program's; 125 the container did not start, 126 the program is not executable, 127 it is not there, 128+N signal N.
-"""
+def _mount_from_here(text: str) -> str:
+    fields = text.split(",")
+    for at, field in enumerate(fields):
+        name, equals, value = field.partition("=")
+        if name in ("source", "src") and equals and value.startswith("."):
+            fields[at] = f"{name}={_absolute(value)}"
+    return ",".join(fields)

@@ -1,1 +1,1 @@
-"""From what a user asks for to a container: the seam between the command line, the policies and the executor."""
+"""From what a user asks for to what is executed: the seam between the command line and the executor."""

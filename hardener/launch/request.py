@@ -1,67 +1,123 @@
-"""What a user asks for, as a launch takes it: sizes are bytes, processors are cores. What is not asked for is the hardened default."""
+"""`Request`: what a user asks for, as values. It knows nothing of flags, and nothing of what a policy says to it."""
 
 from __future__ import annotations
-
-from hardener.errors import HardenError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-MEMORY: Final = 512 << 20
-PIDS: Final = 256
-CPUS: Final = 1.0
-UPPER: Final = "64m"
+
+HARMLESS: Final = frozenset({
+    *("annotations", "arguments", "detach", "detach_keys", "domainname", "entrypoint", "environment", "hostname", "init", "labels", "name"),
+    *("network", "policy", "read_only", "remove", "restart", "root", "rootfs", "stop_signal", "stop_timeout_s", "terminal"),
+    "working_directory",
+})  # fmt: skip
+"""What makes nothing looser, whatever it says; everything else is held to the policy. (A network is judged by its name.)"""
 
 
 class Request:
-    """What a user asks for; every attribute starts as the hardened default."""
+    """What a user asks for. None, an empty list and False are what nobody asked for: the policy decides.
+
+    Sizes are bytes, processors are cores, time is seconds. `network` and its like are the words of `docker run`; `root` is what was named,
+    and `rootfs` says that it is a folder.
+    """
 
     __slots__ = (
+        *("annotations", "arguments", "blkio_weight", "capabilities_added", "capabilities_dropped", "cgroup_namespace", "cgroup_parent"),
+        *("cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset_cpus", "cpuset_mems", "detach", "detach_keys", "device_rules"),
         *(
-            "arguments",
-            "cache",
-            "capabilities",
-            "cpus",
-            "cwd",
+            "devices",
+            "domainname",
+            "entrypoint",
             "environment",
+            "gid_maps",
+            "groups",
             "hostname",
-            "memory",
-            "name",
-            "network",
-            "pids",
-            "root",
-            "terminal",
+            "init",
+            "ipc",
+            "keep",
+            "labels",
+            "limits",
         ),
-        *("user", "volumes", "writable"),
+        *("memory", "memory_reservation", "memory_swap", "mounts", "name", "network", "oom_score_adj", "pid", "pids", "platform", "policy"),
+        *("privileged", "read_bps", "read_iops", "read_only", "remove", "restart", "root", "rootfs", "security", "shm_size", "stop_signal"),
+        *("stop_timeout_s", "sysctls", "terminal", "tmpfs", "uid_maps", "unenforced", "user", "userns", "uts", "volumes"),
+        *("working_directory", "writable", "write_bps", "write_iops"),
     )
 
-    def __init__(self, root: str, arguments: list[str]) -> None:
+    def __init__(self, root: str = "", arguments: list[str] | None = None) -> None:
         self.root = root
-        self.arguments = arguments
+        self.rootfs = False
+        self.arguments = arguments or []
+        self.policy = "default"
+        self.platform: str | None = None
+        # who and what
         self.name = ""
-        self.cache = ""  # the folder of what is kept between launches; without one nothing is
-        self.environment: list[str] = []
-        self.cwd = "/"
-        self.user = ""
-        self.volumes: list[str] = []
-        self.memory = MEMORY
-        self.pids = PIDS
-        self.cpus = CPUS
-        self.capabilities: list[str] = []
-        self.writable = False
-        self.network = "none"
         self.hostname = ""
+        self.domainname = ""
+        self.entrypoint: str | None = None
+        self.environment: list[str] = []
+        self.working_directory: str | None = None
+        self.user: str | None = None
+        self.groups: list[str] = []
+        self.labels: dict[str, str] = {}
+        self.annotations: dict[str, str] = {}
         self.terminal = False
+        # walls
+        self.capabilities_added: list[str] = []
+        self.capabilities_dropped: list[str] = []
+        self.security: list[str] = []
+        self.privileged = False
+        self.network: str | None = None
+        self.pid: str | None = None
+        self.ipc: str | None = None
+        self.uts: str | None = None
+        self.cgroup_namespace: str | None = None
+        self.userns: str | None = None
+        self.uid_maps: list[str] = []
+        self.gid_maps: list[str] = []
+        self.sysctls: list[str] = []
+        # limits
+        self.memory: int | None = None
+        self.memory_swap: int | None = None
+        self.memory_reservation: int | None = None
+        self.pids: int | None = None
+        self.cpus: float | None = None
+        self.cpu_shares: int | None = None
+        self.cpu_period: int | None = None
+        self.cpu_quota: int | None = None
+        self.cpuset_cpus: str | None = None
+        self.cpuset_mems: str | None = None
+        self.blkio_weight: int | None = None
+        self.read_bps: list[str] = []
+        self.write_bps: list[str] = []
+        self.read_iops: list[str] = []
+        self.write_iops: list[str] = []
+        self.limits: list[str] = []
+        self.oom_score_adj: int | None = None
+        self.shm_size: int | None = None
+        self.cgroup_parent: str | None = None
+        self.unenforced: list[str] = []
+        # files
+        self.writable = False
+        self.read_only = False
+        self.keep: str | None = None
+        self.volumes: list[str] = []
+        self.mounts: list[str] = []
+        self.tmpfs: list[str] = []
+        self.devices: list[str] = []
+        self.device_rules: list[str] = []
+        # life
+        self.detach = False
+        self.detach_keys: str | None = None
+        self.init = False
+        self.remove = False
+        self.restart: str | None = None
+        self.stop_signal: str | None = None
+        self.stop_timeout_s: int | None = None
 
-
-def size(text: str, flag: str) -> int:
-    """Return the bytes of `512m`, `1g`, `1GiB` or a plain number, as docker reads them: powers of 1024."""
-    digits = text.rstrip("bBiIkKmMgGtT")
-    unit = text[len(digits) :].lower().removesuffix("ib").removesuffix("b")
-    factors = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-    if not digits.isascii() or not digits.isdigit() or unit not in factors:
-        raise HardenError(f"{text!r} is not a size", where=flag, how="write a number and b, k, m or g: 512m")
-    if not int(digits):
-        raise HardenError(f"{text!r} is no limit", where=flag, how="a limit cannot be switched off")
-    return int(digits) * factors[unit]
+    def asks(self) -> bool:
+        """Tell whether it asks for anything that a policy could have an opinion on."""
+        if self.network not in (None, "none"):
+            return True
+        return any(getattr(self, name) not in (None, False, []) for name in self.__slots__ if name not in HARMLESS)

@@ -1,46 +1,92 @@
-"""The root filesystem `host`: this machine's own, read-only, without what is nobody's business."""
+"""What a container sees as its root: a folder, the layers of an image, or this machine itself with what is private hidden."""
 
 from __future__ import annotations
 
 import posix
 
+from hardener.errors import HardenError, suggest
+from hardener.launch.base import QUIET
+from hardener.linux import mounting
 from hardener.oci.runtime import Mount
+from hardener.runtime import users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from hardener.launch.request import Request
+    from hardener.runtime.places import Places
+
 HOST: Final = "host"
 # What of this machine is nobody's business, when its own root is the container's.
 HIDDEN: Final = (
-    "/home",
-    "/root",
-    "/var",
-    "/srv",
-    "/mnt",
-    "/media",
-    "/boot",
-    "/opt/containers",
-    "/etc/ssh",
-    "/etc/ssl/private",
-    "/etc/sudoers.d",
+    *("/home", "/root", "/var", "/srv", "/mnt", "/media", "/boot", "/opt/containers", "/etc/ssh", "/etc/ssl/private", "/etc/sudoers.d"),
 )
 HIDDEN_FILES: Final = (
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/sudoers",
-    "/etc/krb5.keytab",
-    "/etc/machine-id",
+    *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/krb5.keytab", "/etc/machine-id"),
 )
 
 
-def hiding(options: tuple[str, ...]) -> list[Mount]:
-    """Return the mounts that hide the folders of this machine, with these options; /usr is bound where it is a mount of its own."""
+class Root:
+    """The root of a container, before any flag: folders (lowest first), and what an image says of its program."""
+
+    __slots__ = (
+        *("command", "entrypoint", "environment", "layers", "map_root", "masked", "mounts", "stop_signal", "user", "volumes"),
+        "working_directory",
+    )
+
+    def __init__(self, *layers: str) -> None:
+        self.layers = layers
+        self.map_root = True
+        self.mounts: tuple[Mount, ...] = ()
+        self.masked: tuple[str, ...] = ()
+        self.entrypoint: tuple[str, ...] = ()
+        self.command: tuple[str, ...] = ()
+        self.environment: tuple[str, ...] = ()
+        self.user = ""
+        self.working_directory = "/"
+        self.stop_signal = ""
+        self.volumes: tuple[str, ...] = ()
+
+    def database(self, path: str) -> str:
+        """Return the text of a file like /etc/passwd, from the highest layer that has one; '' when none has."""
+        for layer in reversed(self.layers):
+            try:
+                root_fd = mounting.open_path(layer)
+            except FileNotFoundError:
+                raise HardenError("the root filesystem does not exist", where=layer, how="give --rootfs a folder that is there") from None
+            try:
+                if text := users.database(root_fd, path):
+                    return text
+            finally:
+                posix.close(root_fd)
+        return ""
+
+
+def find(request: Request, places: Places) -> Root:
+    """Return the root that a request names."""
+    if request.rootfs:
+        return Root(request.root)
+    if request.root == HOST:
+        return _host()
+    return _image(request, places)
+
+
+def _host() -> Root:
+    root = Root("/")
+    # The root user inside must not be the owner of what root alone may read on this machine.
+    root.map_root = False
     hidden = [path for path in HIDDEN if _is_directory(path)]
-    mounts = [Mount(destination=path, type="tmpfs", source="hidden", options=(*options, "mode=755", "size=1m")) for path in hidden]
-    return mounts + [Mount(destination=path, type="bind", source=path, options=("rbind", "ro")) for path in ("/usr",) if _is_mount(path)]
+    root.mounts = (
+        *[Mount(destination=path, type="tmpfs", source="hidden", options=(*QUIET, "mode=755", "size=1m")) for path in hidden],
+        *[
+            Mount(destination=path, type="bind", source=path, options=("rbind", "ro", "nosuid", "nodev"))
+            for path in ("/usr",)
+            if _is_mount(path)
+        ],
+    )
+    root.masked = HIDDEN_FILES
+    return root
 
 
 def _is_directory(path: str) -> bool:
@@ -52,3 +98,8 @@ def _is_directory(path: str) -> bool:
 
 def _is_mount(path: str) -> bool:
     return posix.stat(path).st_dev != posix.stat("/").st_dev
+
+
+def _image(request: Request, places: Places) -> Root:
+    how = suggest(request.root, [HOST]) or "harden run --rootfs DIR for a folder; `host` is this machine's own root"
+    raise HardenError(f"{request.root!r} is not a root filesystem", where="harden run", how=how)

@@ -1,191 +1,197 @@
-"""From what a user asks for to a specification.
+"""A request laid over a policy: the specification that is executed, and what it is judged to be.
 
-A specification that says nothing gets every wall; each request takes exactly one thing away or adds one. It runs at
-every start, so it imports what the executor imports and no more.
+    policy ─▶ base (what asks for nothing) ─▶ flags laid over it ─▶ violations: refused, or told ─▶ filter of system calls written out
+
+Each flag takes exactly one thing away or adds one. It runs at every start, so it imports what the executor imports; what only some
+requests need is imported where they need it.
 """
 
 from __future__ import annotations
 
 import posix
 
-from hardener.errors import HardenError, suggest
-from hardener.launch import cache, roots, volumes
-from hardener.linux import mounting, procfs
+from hardener.errors import HardenError
+from hardener.launch import base, roots, walls
 from hardener.linux.binding import MACHINE
-from hardener.oci.runtime import (
-    VERSION,
-    Capabilities,
-    Cpu,
-    DeviceRule,
-    IdMapping,
-    Linux,
-    Memory,
-    Mount,
-    Namespace,
-    Pids,
-    Process,
-    Resources,
-    Rlimit,
-    Root,
-    Spec,
-    User,
-)
-from hardener.runtime import idmaps, privileges, users
+from hardener.oci.runtime import Mount, Root, Spec, User
+from hardener.runtime import users
+from hardener.runtime.job import Rootfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
+    from hardener.launch.files import Files
     from hardener.launch.request import Request
+    from hardener.oci.runtime import Linux, Process
+    from hardener.policies.runtime import Runtime
+    from hardener.runtime.places import Places
 
-PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PERIOD_US: Final = 100_000
-NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
-
-# Parts of /proc and /sys that tell of, or act on, the whole machine.
-MASKED: Final = (
-    *("/proc/acpi", "/proc/asound", "/proc/bus", "/proc/cmdline", "/proc/config.gz", "/proc/diskstats", "/proc/driver", "/proc/interrupts"),
-    *("/proc/iomem", "/proc/ioports", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kpagecgroup"),
-    *(
-        "/proc/kpagecount",
-        "/proc/kpageflags",
-        "/proc/latency_stats",
-        "/proc/modules",
-        "/proc/pagetypeinfo",
-        "/proc/pressure",
-        "/proc/sched_debug",
-        "/proc/scsi",
-    ),
-    *(
-        "/proc/slabinfo",
-        "/proc/sysvipc",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/proc/vmallocinfo",
-        "/sys/firmware",
-        "/sys/kernel/debug",
-    ),
-    *("/sys/kernel/notes", "/sys/kernel/slab", "/sys/kernel/tracing", "/sys/kernel/vmcoreinfo", "/sys/devices/virtual/powercap"),
-)
-READONLY: Final = ("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-
-# In a network of its own every port is the container's: a server of port 80 needs no capability. Docker says the same.
-PORTS: Final = {"net.ipv4.ip_unprivileged_port_start": "0"}
+UPPER: Final = "64m"
+INIT: Final = "dev.hardener.init"
 
 
-def specification(request: Request) -> Spec:
-    """Return the specification for a request; looks into the root for the user's name."""
-    if request.network not in ("none", "host"):
-        how = suggest(request.network, ["none", "host"]) or "none (the default) or host; published ports and bridges are not there yet"
-        raise HardenError(f"network {request.network!r} is not supported", where="--network", how=how)
-    namespaces = [kind for kind in NAMESPACES if not (kind == "network" and request.network == "host")]
-    uid_mappings, gid_mappings = _mappings()
-    account = _account(request)
-    return Spec(
-        oci_version=VERSION,
-        root=Root(path="/" if request.root == roots.HOST else request.root, readonly=not request.writable),
-        hostname=request.hostname or request.name,
-        process=_process(request, account),
-        mounts=tuple(_mounts(request)),
-        linux=Linux(
-            namespaces=tuple([Namespace(type=kind) for kind in namespaces]),
-            uid_mappings=uid_mappings,
-            gid_mappings=gid_mappings,
-            resources=_resources(request),
-            masked_paths=MASKED + (roots.HIDDEN_FILES if request.root == roots.HOST else ()),
-            readonly_paths=READONLY,
-            sysctl=PORTS if request.network == "none" else None,
-            seccomp=_filter(request),
-        ),
+class Draft:
+    """A specification, its root, named volumes to be made, and where it is looser than its policy, one line each."""
+
+    __slots__ = ("looser", "root", "rootfs", "spec", "volumes")
+
+    def __init__(self, spec: Spec, rootfs: Rootfs, root: roots.Root, looser: tuple[str, ...], volumes: tuple[str, ...]) -> None:
+        self.spec = spec
+        self.rootfs = rootfs
+        self.root = root
+        self.looser = looser
+        self.volumes = volumes
+
+
+def draft(request: Request, places: Places, join: Callable[[str, str, str], str], unenforceable: tuple[str, ...] = ()) -> Draft:
+    """Return what a request makes of its policy, or refuse it.
+
+    `join` finds the namespace of another container (`walls.lay_namespaces`); `unenforceable` are the controllers whose limits this machine
+    cannot enforce and the user does without.
+    """
+    runtime = base.of_policy(request.policy)
+    spec = base.hardened(runtime)
+    root = roots.find(request, places)
+    if spec.process is None or spec.linux is None:
+        raise HardenError("a policy left nothing of a container", where=request.policy)
+    process, linux = spec.process, spec.linux
+    _root(request, root, spec, linux)
+    account = _account(request, root, process)
+    _process(request, root, process, account)
+    spec.hostname = request.hostname or request.name or None
+    spec.domainname = request.domainname or None
+    walls.lay_namespaces(request, linux, join)
+    if not any(namespace.type == "uts" for namespace in linux.namespaces):
+        spec.hostname = spec.domainname = None
+    walls.lay_ids(request, linux)
+    walls.lay_capabilities(request, process, runtime)
+    if request.annotations or request.init or runtime.init:
+        _annotate(request, spec)
+    copy_up: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    looser: tuple[str, ...] = ()
+    if request.asks() or unenforceable:
+        files = _further(request, spec, linux, process, runtime, places, unenforceable)
+        copy_up, volumes = tuple(files.copy_up), tuple(files.volumes)
+        looser = _judge(runtime, spec)
+    rootfs = Rootfs(
+        layers=root.layers,
+        upper=UPPER if request.writable and request.keep is None else None,
+        keep=request.keep,
+        map_root=root.map_root,
+        copy_up=copy_up,
     )
+    return Draft(_with_filter(spec, runtime), rootfs, root, looser, volumes)
 
 
-def _filter(request: Request) -> dict[str, object]:
+def _root(request: Request, root: roots.Root, spec: Spec, linux: Linux) -> None:
+    spec.root = Root(path=root.layers[-1], readonly=False if request.writable or request.keep else spec.root and spec.root.readonly)
+    hidden = {mount.destination for mount in root.mounts}
+    # What is hidden of a root comes first: a policy or a user may mount below it.
+    spec.mounts = (*root.mounts, *[mount for mount in spec.mounts if mount.destination not in hidden], *_volumes(root))
+    linux.masked_paths += root.masked
+
+
+def _volumes(root: roots.Root) -> list[Mount]:
+    """Return a tmpfs for each place that an image says is written to: what is in it is gone afterwards."""
+    return [Mount(destination=path, type="tmpfs", source="volume", options=(*base.QUIET, "mode=755", "size=64m")) for path in root.volumes]
+
+
+def _account(request: Request, root: roots.Root, process: Process) -> users.Account:
+    """Return who the process is: what the user says, what the image says, root; but what a policy sets stays unless a user is named."""
+    named = request.user if request.user is not None else root.user
+    if named:
+        return users.resolve(named, root.database("/etc/passwd"), root.database("/etc/group"))
+    own = process.user
+    return users.Account(own.uid or 0, own.gid or 0, (), "/") if own is not None else users.Account(0, 0, (), "/")
+
+
+def _process(request: Request, root: roots.Root, process: Process, account: users.Account) -> None:
+    groups = account.groups
+    if request.groups:
+        text = root.database("/etc/group")
+        groups = tuple(dict.fromkeys((*groups, *(users.group(name, text) for name in request.groups))))
+    old = process.user
+    process.user = User(uid=account.uid, gid=account.gid, additional_gids=groups, umask=old.umask if old is not None else None)
+    process.args = _arguments(request, root)
+    process.cwd = request.working_directory or root.working_directory
+    process.terminal = True if request.terminal else None
+    given: dict[str, str] = {"PATH": base.PATH, "HOME": account.home}
+    if hostname := request.hostname or request.name:
+        given["HOSTNAME"] = hostname
+    if request.terminal:
+        given["TERM"] = "xterm"
+    for entry in (*root.environment, *request.environment):
+        name, _, value = entry.partition("=")
+        given[name] = value
+    process.env = tuple([f"{name}={value}" for name, value in given.items()])
+
+
+def _arguments(request: Request, root: roots.Root) -> tuple[str, ...]:
+    """Return the words to execute, as docker joins entrypoint and command."""
+    if request.entrypoint is not None:
+        words = (*([request.entrypoint] if request.entrypoint else []), *request.arguments)
+    else:
+        words = (*root.entrypoint, *(request.arguments or root.command))
+    if not words:
+        raise HardenError("there is no program to run", where="harden run", how="write it after --")
+    return words
+
+
+def _annotate(request: Request, spec: Spec) -> None:
+    for name in request.annotations:
+        if name.startswith(walls.OURS):
+            raise HardenError(f"{name} is hardener's own", where="--annotation", how="use the flag for it")
+    spec.annotations = {**(spec.annotations or {}), **request.annotations, **({INIT: "true"} if request.init else {})}
+
+
+def _further(
+    request: Request,
+    spec: Spec,
+    linux: Linux,
+    process: Process,
+    runtime: Runtime,
+    places: Places,
+    unenforceable: tuple[str, ...],
+) -> Files:
+    from hardener.launch import files, resources
+
+    if linux.resources is not None:
+        resources.lay(request, spec, linux.resources)
+        for name in unenforceable:
+            resources.without(name, linux.resources)
+        nodes, rules = files.devices(request.devices, request.device_rules)
+        linux.devices = (*linux.devices, *nodes)
+        linux.resources.devices = (*linux.resources.devices, *rules)
+    if request.cgroup_parent is not None:
+        linux.cgroups_path = f"{request.cgroup_parent.rstrip('/')}/{request.name}"
+    for text in request.sysctls:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise HardenError(f"{text!r} sets nothing", where="--sysctl", how="write NAME=VALUE")
+        linux.sysctl = {**(linux.sysctl or {}), name: value}
+    walls.lay_security(request, spec, linux, process)
+    return files.lay(request, spec, runtime, places)
+
+
+def _judge(runtime: Runtime, spec: Spec) -> tuple[str, ...]:
+    """Return the lines of what the policy lets flags loosen; what it does not is an error that names all of it."""
+    from hardener.policies import enforce
+
+    found = enforce.violations(runtime, spec)
+    if refused := enforce.refused(found):
+        first = refused[0]
+        what = "; ".join(dict.fromkeys(f"{one.says} (it asks for {one.wants})" for one in refused))
+        how = f"leave it out, or take a policy whose `loosen:` has {', '.join(dict.fromkeys(one.key for one in refused))}"
+        raise HardenError(f"the policy {first.policy} does not allow: {what}", where=first.where, how=how)
+    return tuple(dict.fromkeys(one.line for one in found))
+
+
+def _with_filter(spec: Spec, runtime: Runtime) -> Spec:
+    """Write the filter of system calls out; which rules of a profile count depends on capabilities, so it comes last."""
+    from hardener.policies.resolve import resolve
+
     release = [int(number) for number in posix.uname().release.split("-")[0].split(".")[:2]]
-    names = [f"CAP_{_capability(name)}" for name in request.capabilities]
-    policy = cache.load("default", request.cache)
-    return cache.filter_rules(
-        policy.profile, policy.name, machine=MACHINE, kernel=(release[0], release[1]), capabilities=names, cache=request.cache
-    )
-
-
-def _mappings() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
-    uid, gid = posix.geteuid(), posix.getegid()
-    texts = []
-    for path in ("/etc/subuid", "/etc/subgid"):
-        try:
-            texts.append(procfs.read(path))
-        except FileNotFoundError:
-            texts.append("")
-    name = ""
-    if uid:
-        rows = (line.split(":") for line in procfs.read("/etc/passwd").splitlines())
-        name = next((row[0] for row in rows if len(row) > 2 and row[2] == str(uid)), "")
-    return idmaps.default(uid, gid, name, *texts)
-
-
-def _account(request: Request) -> users.Account:
-    if not request.user:
-        return users.Account(0, 0, (), "/")
-    try:
-        root_fd = mounting.open_path("/" if request.root == roots.HOST else request.root)
-    except FileNotFoundError:
-        raise HardenError("the root filesystem does not exist", where=request.root, how="give --rootfs a folder that is there") from None
-    try:
-        return users.resolve(request.user, users.database(root_fd, "/etc/passwd"), users.database(root_fd, "/etc/group"))
-    finally:
-        posix.close(root_fd)
-
-
-def _process(request: Request, account: users.Account) -> Process:
-    names = tuple([f"CAP_{name}" for name in dict.fromkeys(_capability(name) for name in request.capabilities)])
-    held = Capabilities(bounding=names, effective=names, permitted=names, inheritable=names, ambient=names if account.uid else ())
-    given = {entry.partition("=")[0] for entry in request.environment}
-    defaults = [f"{key}={value}" for key, value in (("PATH", PATH), ("HOME", account.home), ("TERM", "xterm")) if key not in given]
-    if not request.terminal:
-        defaults = [entry for entry in defaults if not entry.startswith("TERM=")]
-    return Process(
-        args=tuple(request.arguments),
-        cwd=request.cwd,
-        env=(*defaults, *request.environment),
-        user=User(uid=account.uid, gid=account.gid, additional_gids=account.groups),
-        capabilities=held,
-        no_new_privileges=True,
-        terminal=request.terminal,
-        rlimits=(Rlimit(type="RLIMIT_CORE", soft=0, hard=0),),
-    )
-
-
-def _capability(name: str) -> str:
-    return privileges.names(1 << privileges.number(name, "--cap-add"))[0].removeprefix("CAP_")
-
-
-def _resources(request: Request) -> Resources:
-    return Resources(
-        devices=(DeviceRule(allow=False, access="rwm"),),
-        memory=Memory(limit=request.memory, swap=request.memory) if request.memory else None,
-        pids=Pids(limit=request.pids) if request.pids else None,
-        cpu=Cpu(quota=int(request.cpus * PERIOD_US), period=PERIOD_US) if request.cpus else None,
-    )
-
-
-def _mounts(request: Request) -> list[Mount]:
-    quiet = ("nosuid", "nodev", "noexec")
-    mounts = [
-        Mount(destination="/proc", type="proc", source="proc", options=quiet),
-        Mount(destination="/dev", type="tmpfs", source="tmpfs", options=("nosuid", "noexec", "ro", "mode=755", "size=64k")),
-        Mount(
-            destination="/dev/pts",
-            type="devpts",
-            source="devpts",
-            options=("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
-        ),
-        Mount(destination="/dev/shm", type="tmpfs", source="shm", options=(*quiet, "mode=1777", "size=64m")),  # noqa: S108  # nosec B108
-        Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=quiet),
-        Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
-        Mount(destination="/tmp", type="tmpfs", source="tmpfs", options=(*quiet, "mode=1777", "size=64m")),  # noqa: S108  # nosec B108
-        Mount(destination="/run", type="tmpfs", source="tmpfs", options=(*quiet, "mode=755", "size=16m")),
-    ]
-    if request.root == roots.HOST:
-        mounts += roots.hiding(quiet)
-    return mounts + [volumes.volume(text) for text in request.volumes]
+    return resolve(spec, runtime.seccomp_name or "", machine=MACHINE, kernel=(release[0], release[1]))

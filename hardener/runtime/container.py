@@ -54,21 +54,8 @@ STEPS = (
 INIT = "dev.hardener.init"  # the annotation that asks for it
 
 
-def plan(
-    spec: Spec,
-    *,
-    bundle: str,
-    name: str,
-    machine: Layout,
-    rootfs: Rootfs | None = None,
-    init: bool = False,
-    cache: str = "",
-    freezer: bool = False,
-) -> Launch:
+def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False) -> Launch:
     """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification.
-
-    `cache` is the folder of what is kept between launches (kept.py). With `freezer` the container has the control groups that pausing and
-    watching it take.
 
     With `init` our own process stays as the first one, and the program is its child (reaper.py).
     """
@@ -83,7 +70,7 @@ def plan(
     launch.program = program.plan(spec)
     launch.namespaces = namespaces.plan(spec)
     launch.idmaps = idmaps.plan(spec)
-    launch.cgroups = cgroups.plan(spec, machine, name, freezer=freezer)
+    launch.cgroups = cgroups.plan(spec, machine, name)
     launch.rlimits = rlimits.plan(spec)
     launch.network = network.plan(spec)
     launch.sysctls = sysctls.plan(spec)
@@ -93,9 +80,8 @@ def plan(
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
     launch.detached = False
-    launch.silent = ()
     launch.privileges = privileges.plan(spec)
-    launch.seccomp = seccomp.plan(spec, cache)
+    launch.seccomp = seccomp.plan(spec)
     return launch
 
 
@@ -116,7 +102,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
     try:
         return parent.run(launch, tell)
     except OSError as error:
-        raise _failed(error) from error
+        raise parent.LaunchError(sync.describe(error), where="container start") from error
 
 
 def start(launch: Launch) -> Started:
@@ -124,9 +110,4 @@ def start(launch: Launch) -> Started:
     try:
         return parent.start(launch)
     except OSError as error:
-        raise _failed(error) from error
-
-
-def _failed(error: OSError) -> parent.LaunchError:
-    how = parent.outdated() if error.errno == parent.ENOSYS else ""
-    return parent.LaunchError(sync.describe(error), where="container start", how=how)
+        raise parent.LaunchError(sync.describe(error), where="container start") from error

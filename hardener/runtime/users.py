@@ -71,6 +71,17 @@ def resolve(user: str, passwd: str, group: str) -> Account:
     return Account(uid, _id(found or group_name), (), home or "/")
 
 
+def group(name: str, text: str) -> int:
+    """Return the id of a further group, a name or a number."""
+    rows = (row for row in (line.split(":") for line in text.splitlines()) if len(row) >= 4 and row[2].isdecimal())
+    found = next((row[2] for row in rows if row[0] == name), None)
+    if found is None and not _is_id(name):
+        raise HardenError(
+            f"no group {name!r} in the container's /etc/group", where="--group-add", how="use one that is there, or a numeric id"
+        )
+    return _id(found or name)
+
+
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 

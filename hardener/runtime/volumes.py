@@ -56,6 +56,11 @@ def check_name(name: str, where: str = "") -> None:
         raise HardenError(f"{name!r} is not a name for a volume", where=where, how=how)
 
 
+def folder(places: Places, name: str) -> str:
+    """Return the folder that is bound for a volume, whether it is there or not."""
+    return f"{places.data}/volumes/{name}/_data"
+
+
 def find(places: Places, name: str) -> Volume | None:
     """Return a volume; None when there is none of that name."""
     check_name(name)

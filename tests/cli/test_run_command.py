@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cli_runner import Harden
 
-from hardener.cli import run
-from hardener.launch import request, specification
+from hardener.cli import run_flags
+from hardener.launch import base, values
 
 
 def started(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,7 +45,6 @@ def spec(harden: Harden, *args: str) -> Any:
             "CapEff:\t0000000000002001\nCapBnd:\t0000000000002001\nCapAmb:\t0000000000000000\n",
         ),
         (["host", "grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"], 0, "NoNewPrivs:\t1\nSeccomp:\t2\n"),
-        (["-u", "nobody", "host", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"], 0, "0\n"),
         (["host", "nosuch"], 127, ""),
         (["host", "/etc/passwd"], 126, ""),
     ],
@@ -80,7 +79,7 @@ def test_what_only_root_may_read_stays_unread(tmp_path: Path) -> None:
 
 
 def test_a_looser_network_is_said() -> None:
-    assert started("--network=host", "host", "true").stderr == "harden: looser than the default: this machine's network\n"
+    assert started("--network=host", "host", "true").stderr == "harden: looser than policy default: network host\n"
 
 
 def test_a_limit_that_was_hit_is_said() -> None:
@@ -103,10 +102,10 @@ def test_what_nothing_asks_for(harden: Harden) -> None:
     assert document["process"]["args"] == ["prog", "-x"]
     assert document["process"]["noNewPrivileges"] is True
     assert document["process"]["capabilities"] == {}
-    assert document["process"]["env"] == [f"PATH={specification.PATH}", "HOME=/"]
+    assert document["process"]["env"] == [f"PATH={base.PATH}", "HOME=/", "HOSTNAME=box"]
     assert document["root"] == {"path": "/r", "readonly": True}
     assert document["hostname"] == "box"
-    assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(specification.NAMESPACES)
+    assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(base.NAMESPACES)
     assert document["linux"]["resources"]["memory"] == {"limit": 512 << 20, "swap": 512 << 20}
     assert document["linux"]["resources"]["pids"] == {"limit": 256}
     assert document["linux"]["resources"]["cpu"] == {"quota": 100000, "period": 100000}
@@ -143,7 +142,7 @@ def test_a_user_of_the_root_itself(harden: Harden, tmp_path: Path) -> None:
 def test_a_dry_run_starts_nothing(harden: Harden) -> None:
     code, out, _ = harden("run", "--dry-run", "--rootfs", "/r", "--", "p", "-y")
     assert code == 0
-    assert out.startswith("program:\n  'p' '-y'\n  in /\nnamespaces:\n  new: user mount pid")
+    assert out.startswith("policy:\n  default\nprogram:\n  'p' '-y'\n  in /\nnamespaces:\n  new: user mount pid")
 
 
 def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,8 +166,8 @@ def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.Monke
         (["host", "--"], "there is no program to run"),
         (["--memry=5", "host", "x"], "did you mean '--memory'?"),
         (["-Z", "host", "x"], "unknown option '-Z'"),
-        (["-", "host", "x"], "unknown option '-'"),
-        (["--tty=yes", "host", "x"], "--tty takes no value"),
+        (["-", "host", "x"], "'-' is not a root filesystem"),
+        (["--tty=yes", "host", "x"], "'yes' is neither true nor false"),
         (["--memory"], "--memory needs a value"),
         (["-m5m", "-m6m", "host", "x"], "--memory is given twice"),
         (["--memory=lots", "host", "x"], "'lots' is not a size"),
@@ -178,11 +177,11 @@ def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.Monke
         (["--cpus=nan", "host", "x"], "'nan' is not a number above 0"),
         (["--read-only", "--writable", "host", "x"], "contradict each other"),
         (["--allow-unenforced=memry", "host", "x"], "did you mean 'memory'?"),
-        (["--network=brige", "host", "x"], "network 'brige' is not supported"),
+        (["--network=brige", "host", "x"], "there is no network 'brige'"),
         (["--cap-add=CHWON", "host", "x"], "did you mean 'CHOWN'?"),
         (["-e=x=y", "-e", "=x", "host", "x"], "'=x' is not NAME=value"),
-        (["-v", "/a", "host", "x"], "'/a' is not a volume"),
-        (["-v", "data:/data", "host", "x"], "'data' would be a named volume"),
+        (["-v", "/a", "host", "x"], "would be a volume without a name"),
+        (["-v", "d:/data", "host", "x"], "'d' is not a name for a volume"),
         (["-v", "/a:/b:rx", "host", "x"], "unknown option 'rx' of a volume"),
         (["-u", "nobody-here", "host", "x"], "no user 'nobody-here'"),
         (["-u", "1", "--rootfs", "/nonexistent", "x"], "the root filesystem does not exist"),
@@ -191,21 +190,21 @@ def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.Monke
 )
 def test_a_wrong_line_is_refused(harden: Harden, args: list[str], message: str) -> None:
     code, out, err = harden("run", *args)
-    assert (code, out) == (2, "")
+    assert (code, out) == (125, "")
     assert message in err
 
 
 def test_sizes() -> None:
     given = ("5", "5b", "2k", "512m", "1g", "1GiB", "3MB", "1t")
-    assert [request.size(text, "-m") for text in given] == [5, 5, 2048, 512 << 20, 1 << 30, 1 << 30, 3 << 20, 1 << 40]
+    assert [values.size(text, "-m") for text in given] == [5, 5, 2048, 512 << 20, 1 << 30, 1 << 30, 3 << 20, 1 << 40]
 
 
 def test_every_short_flag_is_one_of_the_long_ones() -> None:
-    assert set(run.SHORT.values()) <= set(run.FLAGS)
+    assert set(run_flags.SHORT.values()) <= set(run_flags.FLAGS)
 
 
 @pytest.mark.parametrize("words", [["host", "--memory", "5m", "true"], ["host", "-e", "A=1", "--", "true"]])
 def test_an_option_behind_the_root_is_no_program(harden: Harden, words: list[str]) -> None:
     result = harden("run", *words)
-    assert (result.code, result.out) == (2, "")
+    assert (result.code, result.out) == (125, "")
     assert f"options come before it: harden run {words[1]} … host" in result.err

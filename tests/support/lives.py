@@ -11,7 +11,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "hardener"]
-RUN = [sys.executable, str(HERE / "record_run.py")]
 
 
 class Lives:
@@ -27,9 +26,8 @@ class Lives:
 
     def open(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
         """Start `harden WORDS`, and do not wait."""
-        command = [*RUN, *words[1:]] if words[0] == "run" else [*COMMAND, *words]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=self.environment, cwd="/", **{**pipes, **self._ids(), **options})
+        return subprocess.Popen([*COMMAND, *words], env=self.environment, cwd="/", **{**pipes, **self._ids(), **options})
 
     def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
         """Run `harden WORDS` and return what came of it."""

@@ -1,0 +1,300 @@
+"""The flags of `harden run`, named as those of `docker run`: the table is the parser, the help and the list of differences."""
+
+from __future__ import annotations
+
+from hardener.errors import HardenError, suggest
+from hardener.launch import values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+SWITCH: Final = ""
+
+
+class Flag:
+    """One flag. `value` is its placeholder in the help, "" for a switch; `attribute` is where it goes in a request.
+
+    `read` turns the text into a value; `repeated` ones collect theirs; `differs` says what docker does otherwise.
+    """
+
+    __slots__ = ("attribute", "differs", "read", "repeated", "text", "value")
+
+    def __init__(
+        self,
+        value: str,
+        attribute: str,
+        text: str,
+        *,
+        read: Callable[[str, str], object] = lambda text, flag: text,
+        repeated: bool = False,
+        differs: str = "",
+    ) -> None:
+        self.value = value
+        self.attribute = attribute
+        self.text = text
+        self.read = read
+        self.repeated = repeated
+        self.differs = differs
+
+
+def _seconds(text: str, flag: str) -> int:
+    value = values.integer(text, flag)
+    if value < -1:
+        raise HardenError(f"{text!r} is not a number of seconds", where=flag, how="0 or more, or -1 to wait for ever")
+    return value
+
+
+_count, _size, _integer = values.count, values.size, values.integer
+
+GROUPS: Final = {
+    "root filesystem": {
+        "--rootfs": Flag("DIR", "root", "the root filesystem is this folder", differs="podman has it; docker takes images only"),
+        "--read-only": Flag(SWITCH, "read_only", "keep the root filesystem read-only", differs="it is"),
+        "--writable": Flag(
+            SWITCH, "writable", "let the root be written to, in memory: it is gone afterwards", differs="always so, on disk"
+        ),
+        "--keep": Flag("DIR", "keep", "let the root be written to, and keep what is written in this folder"),
+        "--platform": Flag("OS/ARCH", "platform", "which of an image's platforms to take"),
+    },
+    "program": {
+        "--entrypoint": Flag("PROGRAM", "entrypoint", "run this instead of what the image runs; '' for nothing"),
+        "--env": Flag("NAME[=VALUE]", "environment", "set a variable; without a value, hand on ours", repeated=True),
+        "--env-file": Flag("FILE", "env_files", "set the variables of a file", repeated=True),
+        "--workdir": Flag("DIR", "working_directory", "the working directory"),
+        "--user": Flag("USER[:GROUP]", "user", "names or numbers, looked up in the root's own /etc/passwd"),
+        "--group-add": Flag("GROUP", "groups", "a further group", repeated=True),
+        "--hostname": Flag("NAME", "hostname", "the host name inside (default: the container's name)"),
+        "--domainname": Flag("NAME", "domainname", "the NIS domain name inside"),
+        "--tty": Flag(SWITCH, "terminal", "a terminal of its own"),
+        "--interactive": Flag(SWITCH, "interactive", "keep standard input open", differs="in the foreground it always is"),
+        "--init": Flag(SWITCH, "init", "a first process that reaps children and hands signals on"),
+    },
+    "walls": {
+        "--policy": Flag("NAME|FILE", "policy", "the policy that everything is held to: default, strict or a file", differs="has none"),
+        "--cap-add": Flag(
+            "NAME", "capabilities_added", "add a capability, or ALL", repeated=True, differs="fourteen are there without asking"
+        ),
+        "--cap-drop": Flag("NAME", "capabilities_dropped", "drop a capability, or ALL", repeated=True),
+        "--security-opt": Flag(
+            "OPTION",
+            "security",
+            "seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges=false, systempaths=unconfined, landlock=off",
+            repeated=True,
+            differs="no-new-privileges is off, seccomp is laxer, there is no landlock",
+        ),
+        "--privileged": Flag(SWITCH, "privileged", "take the walls down, where the policy allows it", differs="allowed"),
+        "--network": Flag("none|host|container:NAME", "network", "none has a loopback interface and nothing else", differs="bridge"),
+        "--pid": Flag("private|host|container:NAME", "pid", "the process ids that it sees"),
+        "--ipc": Flag("private|host|container:NAME", "ipc", "shared memory and message queues"),
+        "--uts": Flag("private|host", "uts", "whose host name it has"),
+        "--cgroupns": Flag("private|host", "cgroup_namespace", "the control groups that it sees"),
+        "--userns": Flag("auto|host|UID:GID:SIZE", "userns", "which ids of this machine its ids are", differs="host"),
+        "--uidmap": Flag("INSIDE:OUTSIDE:SIZE", "uid_maps", "map user ids yourself", repeated=True, differs="podman has it"),
+        "--gidmap": Flag("INSIDE:OUTSIDE:SIZE", "gid_maps", "map group ids yourself", repeated=True, differs="podman has it"),
+        "--sysctl": Flag("NAME=VALUE", "sysctls", "set a parameter of its own namespaces", repeated=True),
+    },
+    "limits": {
+        "--memory": Flag("SIZE", "memory", "memory, with no swap beside it", read=_size, differs="unlimited; swap as much again"),
+        "--memory-swap": Flag("SIZE", "memory_swap", "memory and swap together; -1 for no limit", read=values.swap),
+        "--memory-reservation": Flag("SIZE", "memory_reservation", "memory that is kept when it gets tight", read=_size),
+        "--pids-limit": Flag("NUMBER", "pids", "processes and threads", read=_count, differs="unlimited"),
+        "--cpus": Flag("NUMBER", "cpus", "processors", read=values.processors, differs="unlimited"),
+        "--cpu-shares": Flag("NUMBER", "cpu_shares", "weight against other containers", read=_count),
+        "--cpu-period": Flag("MICROSECONDS", "cpu_period", "period of --cpu-quota", read=_count),
+        "--cpu-quota": Flag("MICROSECONDS", "cpu_quota", "time of processors in each period", read=_count),
+        "--cpuset-cpus": Flag("LIST", "cpuset_cpus", "which processors: 0-2,5"),
+        "--cpuset-mems": Flag("LIST", "cpuset_mems", "which memory nodes"),
+        "--blkio-weight": Flag("NUMBER", "blkio_weight", "weight of input and output, 10 to 1000", read=_count),
+        "--device-read-bps": Flag("DEVICE:SIZE", "read_bps", "bytes read in a second", repeated=True),
+        "--device-write-bps": Flag("DEVICE:SIZE", "write_bps", "bytes written in a second", repeated=True),
+        "--device-read-iops": Flag("DEVICE:NUMBER", "read_iops", "reads in a second", repeated=True),
+        "--device-write-iops": Flag("DEVICE:NUMBER", "write_iops", "writes in a second", repeated=True),
+        "--ulimit": Flag("NAME=SOFT[:HARD]", "limits", "a resource limit", repeated=True, differs="core dumps are on"),
+        "--oom-score-adj": Flag("NUMBER", "oom_score_adj", "how soon the kernel kills it, -1000 to 1000", read=_integer),
+        "--shm-size": Flag("SIZE", "shm_size", "size of /dev/shm", read=_size),
+        "--cgroup-parent": Flag("PATH", "cgroup_parent", "control group to make its own below"),
+        "--allow-unenforced": Flag(
+            "LIMIT",
+            "unenforced",
+            "go without memory, pids or cpu where it cannot be enforced, instead of refusing",
+            repeated=True,
+            differs="always so, with a warning",
+        ),
+    },
+    "files": {
+        "--volume": Flag(
+            "SOURCE:DIR[:ro]",
+            "volumes",
+            "bind a file, a folder or a named volume",
+            repeated=True,
+            differs="a missing folder is made; set-user-id programs and devices in it count",
+        ),
+        "--mount": Flag(
+            "type=TYPE,…", "mounts", "the same in words: bind, volume or tmpfs; source=, destination=, readonly …", repeated=True
+        ),
+        "--tmpfs": Flag(
+            "DIR[:OPTIONS]", "tmpfs", "a folder in memory; tmpcopyup fills it from the root", repeated=True, differs="no limit of size"
+        ),
+        "--device": Flag("DEVICE[:DIR][:rwm]", "devices", "a device of this machine", repeated=True),
+        "--device-cgroup-rule": Flag("RULE", "device_rules", "let devices be used: 'c 188:* rw'", repeated=True),
+    },
+    "life": {
+        "--name": Flag("NAME", "name", "the name of the container: it can be looked up and started again", differs="each has one"),
+        "--detach": Flag(SWITCH, "detach", "run in the background, and print its name"),
+        "--rm": Flag(SWITCH, "remove", "forget it when it ends", differs="without a name nothing is kept here anyway"),
+        "--restart": Flag("POLICY", "restart", "no, on-failure[:N], always or unless-stopped: when to start it again"),
+        "--stop-signal": Flag("SIGNAL", "stop_signal", "what asks it to stop"),
+        "--stop-timeout": Flag("SECONDS", "stop_timeout_s", "how long to wait until it is killed", read=_seconds),
+        "--detach-keys": Flag("KEYS", "detach_keys", "what lets go of its terminal"),
+        "--label": Flag("KEY[=VALUE]", "labels", "a label", repeated=True),
+        "--label-file": Flag("FILE", "label_files", "the labels of a file", repeated=True),
+        "--annotation": Flag("KEY=VALUE", "annotations", "an annotation of the specification", repeated=True),
+    },
+    "this command": {
+        "--dry-run": Flag(SWITCH, "", "print what would be done, step by step"),
+        "--print-spec": Flag(SWITCH, "", "print the config.json that would be executed"),
+        "--help": Flag(SWITCH, "", "print this"),
+    },
+}
+FLAGS: Final = {name: flag for group in GROUPS.values() for name, flag in group.items()}
+SHORT: Final = {
+    "-c": "--cpu-shares",
+    "-d": "--detach",
+    "-e": "--env",
+    "-h": "--hostname",
+    "-i": "--interactive",
+    "-l": "--label",
+    "-m": "--memory",
+    "-t": "--tty",
+    "-u": "--user",
+    "-v": "--volume",
+    "-w": "--workdir",
+}
+ALIASES: Final = {"--net": "--network"}
+
+_NETWORK = "there is no network but loopback yet: --network host is this machine's, container:NAME another container's"
+_HEALTH = "there are no health checks yet: `harden exec NAME PROGRAM` runs one"
+_IMAGE = "images are not fetched yet: give --rootfs DIR or an OCI image layout"
+# Flags of `docker run` that are not here, and what to do instead.
+MISSING: Final = {
+    **dict.fromkeys(
+        (
+            "--publish",
+            "-p",
+            "--publish-all",
+            "-P",
+            "--expose",
+            "--link",
+            "--link-local-ip",
+            "--dns",
+            "--dns-option",
+            "--dns-opt",
+            "--dns-search",
+        ),
+        _NETWORK,
+    ),
+    **dict.fromkeys(("--add-host", "--ip", "--ip6", "--mac-address", "--network-alias", "--net-alias"), _NETWORK),
+    **dict.fromkeys(
+        ("--health-cmd", "--health-interval", "--health-retries", "--health-start-interval", "--health-start-period", "--health-timeout"),
+        _HEALTH,
+    ),
+    "--no-healthcheck": "there are none: leave it out",
+    **dict.fromkeys(("--pull", "--disable-content-trust", "--quiet", "-q"), _IMAGE),
+    "--attach": "standard streams are attached in the foreground: leave it out",
+    "-a": "standard streams are attached in the foreground: leave it out",
+    "--sig-proxy": "signals are always handed on: leave it out",
+    "--cidfile": "give it a --name: that is its id",
+    "--volumes-from": "name the volumes: --volume NAME:/DIR",
+    "--volume-driver": "volumes are folders of this machine: leave it out",
+    "--storage-opt": "--writable keeps what is written in memory, at most 64 MiB",
+    "--log-driver": "logs are kept as JSON lines, rotated at 10 MiB: `harden logs`",
+    "--log-opt": "logs are kept as JSON lines, rotated at 10 MiB: `harden logs`",
+    "--runtime": "hardener is the runtime: leave it out",
+    "--gpus": "name the devices: --device /dev/…",
+    "--isolation": "it is for Windows: leave it out",
+    "--credential-spec": "it is for Windows: leave it out",
+    **dict.fromkeys(("--cpu-count", "--cpu-percent", "--io-maxbandwidth", "--io-maxiops"), "it is for Windows: leave it out"),
+    **dict.fromkeys(("--cpu-rt-period", "--cpu-rt-runtime"), "real-time scheduling of groups is gone from cgroup v2: leave it out"),
+    **dict.fromkeys(("--kernel-memory", "--memory-swappiness", "--oom-kill-disable"), "cgroup v2 has no such limit: leave it out"),
+    "--blkio-weight-device": "--blkio-weight sets it for all devices, --device-read-bps and its like for one",
+    "--use-api-socket": "the socket of an engine is this machine: nobody gets it",
+}
+
+
+def parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the options by their long names, and the words from the first one that is none. Raises for what no flag is."""
+    options: dict[str, list[str]] = {}
+    rest = [*words]
+    while rest and rest[0].startswith("-") and rest[0] not in ("--", "-"):
+        word = rest.pop(0)
+        for name, given in _split(word):
+            flag = FLAGS.get(name)
+            if flag is None:
+                raise _unknown(name)
+            value = given
+            if flag.value and value is None:
+                if not rest:
+                    raise HardenError(f"{name} needs a value", where="harden run", how=f"{name} {flag.value}")
+                value = rest.pop(0)
+            if name in options and flag.value and not flag.repeated:
+                raise HardenError(f"{name} is given twice", where="harden run", how="leave one of them")
+            if not flag.value and value is not None and not values.boolean(value, name):
+                options.pop(name, None)
+            else:
+                options.setdefault(name, []).append(value or "")
+    return options, rest
+
+
+def _split(word: str) -> list[tuple[str, str | None]]:
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return [(ALIASES.get(name, name), value if equals else None)]
+    found: list[tuple[str, str | None]] = []
+    for at in range(1, len(word)):
+        name = SHORT.get(f"-{word[at]}", f"-{word[at]}")
+        if name in FLAGS and FLAGS[name].value:  # -ePATH and -e=PATH: the rest is the value
+            value = word[at + 1 :].removeprefix("=")
+            return [*found, (name, value or None)]
+        found.append((name, None))
+    return found
+
+
+def _unknown(name: str) -> HardenError:
+    if name in MISSING:
+        return HardenError(f"harden run has no {name}", where="harden run", how=MISSING[name])
+    how = suggest(name, [*FLAGS, *SHORT]) or "`harden run --help` lists the options"
+    return HardenError(f"unknown option {name!r}", where="harden run", how=how)
+
+
+def usage() -> str:
+    """Return the help."""
+    short = {long: name for name, long in SHORT.items()}
+    lefts = {name: f"{short.get(name, '  ')}{',' if name in short else ' '} {name} {flag.value}".rstrip() for name, flag in FLAGS.items()}
+    width = max(len(left) for left in lefts.values() if len(left) <= 34)
+    lines = []
+    for title, group in GROUPS.items():
+        lines += ["", f"{title}:"]
+        for name, flag in group.items():
+            left = f"  {lefts[name]:<{width}}"
+            lines += [f"{left}  {flag.text}"] if len(lefts[name]) <= width else [left, f"  {'':<{width}}  {flag.text}"]
+    differences = [f"  {name:<{width}}  docker: {flag.differs}" for name, flag in FLAGS.items() if flag.differs]
+    return "\n".join(
+        [
+            "usage: harden run [OPTION …] ROOT [--] [PROGRAM [ARGUMENT …]]",
+            "       harden run [OPTION …] --rootfs DIR [--] PROGRAM [ARGUMENT …]",
+            "",
+            "Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a filter of system",
+            "calls, a read-only root, limits of memory, processes and processors, no network. ROOT is `host`, this machine's own root,",
+            "read-only, with what is private hidden; or an OCI image layout, a folder, with :NAME for one image of several.",
+            *lines,
+            "",
+            "different from docker run, where the default, or what there is, differs:",
+            *differences,
+            "",
+            "The exit code is the program's; 125 the container did not start, 126 the program is not executable, 127 it is not there,",
+            "128+N signal N.",
+            "",
+        ]
+    )

@@ -1,0 +1,59 @@
+"""What a container is before anything is asked for: a policy, enforced on a specification that says nothing."""
+
+from __future__ import annotations
+
+from hardener.oci.runtime import VERSION, DeviceRule, Linux, Mount, Namespace, Process, Resources, Root, Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from hardener.policies.runtime import Runtime
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
+QUIET: Final = ("nosuid", "nodev", "noexec")
+
+
+def of_policy(what: str) -> Runtime:
+    """Return the `runtime:` of a policy: one that ships with hardener by its name, or a file."""
+    from hardener.errors import HardenError
+    from hardener.policies.load import load
+
+    policy = load(what)
+    if policy.runtime is None:
+        raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
+    return policy.runtime
+
+
+def hardened(runtime: Runtime) -> Spec:
+    """Return what a policy makes of a container that asks for nothing; its filter of system calls is still a profile (`resolve.py`)."""
+    from hardener.policies import enforce
+
+    return enforce.apply(runtime, _nothing())
+
+
+def _nothing() -> Spec:
+    """Return a specification with namespaces and kernel filesystems of its own, which no policy needs to ask for."""
+    return Spec(
+        oci_version=VERSION,
+        root=Root(path="/", readonly=None),
+        process=Process(args=(), cwd="/", env=()),
+        mounts=(
+            Mount(destination="/proc", type="proc", source="proc", options=QUIET),
+            Mount(destination="/dev", type="tmpfs", source="tmpfs", options=("nosuid", "noexec", "ro", "mode=755", "size=64k")),
+            Mount(
+                destination="/dev/pts",
+                type="devpts",
+                source="devpts",
+                options=("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+            ),
+            Mount(destination="/dev/shm", type="tmpfs", source="shm", options=(*QUIET, "mode=1777")),  # noqa: S108  # nosec B108
+            Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=QUIET),
+            Mount(destination="/sys", type="sysfs", source="sysfs", options=(*QUIET, "ro")),
+        ),
+        linux=Linux(
+            namespaces=tuple([Namespace(type=kind) for kind in NAMESPACES]),
+            resources=Resources(devices=(DeviceRule(allow=False, access="rwm"),)),
+        ),
+    )

@@ -1,0 +1,193 @@
+"""Namespaces, ids, capabilities and security options: what a request takes away from, or adds to, the walls of a policy."""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.errors import HardenError, suggest
+from hardener.launch import values
+from hardener.linux import procfs
+from hardener.linux.names import CAPABILITIES
+from hardener.oci.runtime import Capabilities, DeviceRule, IdMapping, Namespace
+from hardener.runtime import idmaps, privileges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from hardener.launch.request import Request
+    from hardener.oci.runtime import Linux, Process, Spec
+    from hardener.policies.runtime import Runtime
+
+ALL: Final = "ALL"
+LANDLOCK: Final = "dev.hardener.landlock"
+OURS: Final = "dev.hardener."
+_LATER: Final = ("bridge", "default", "slirp4netns", "pasta", "macvlan", "ipvlan", "overlay")
+_SELINUX: Final = ("user", "role", "type", "level")
+_SELINUX_LABEL: Final = "system_u:system_r:container_t:s0"
+
+
+def lay_namespaces(request: Request, linux: Linux, join: Callable[[str, str, str], str]) -> None:
+    """Share or join the namespaces that a request names. `join(container, kind, flag)` returns the path of a container's namespace."""
+    asked = (
+        ("network", "--network", request.network, ("none", "host")),
+        ("pid", "--pid", request.pid, ("private", "host")),
+        ("ipc", "--ipc", request.ipc, ("private", "none", "host")),
+        ("uts", "--uts", request.uts, ("private", "host")),
+        ("cgroup", "--cgroupns", request.cgroup_namespace, ("private", "host")),
+    )
+    for kind, flag, word, known in asked:
+        if word is None or word == known[0] or (kind == "ipc" and word == "none"):
+            continue
+        made: tuple[Namespace, ...] = ()
+        if word.startswith("container:") and kind in ("network", "pid", "ipc"):
+            made = (Namespace(type=kind, path=join(word.removeprefix("container:"), kind, flag)),)
+        elif word not in known:
+            raise _no_such(kind, flag, word, known)
+        linux.namespaces = (*[namespace for namespace in linux.namespaces if namespace.type != kind], *made)
+
+
+def _no_such(kind: str, flag: str, word: str, known: tuple[str, ...]) -> HardenError:
+    if kind == "network":
+        how = ("" if word in _LATER else suggest(word, known)) or "none (the default), host or container:NAME"
+        return HardenError(f"there is no network {word!r}{' yet' if word in _LATER else ''}", where=flag, how=how)
+    return HardenError(f"{word!r} is not a {kind} namespace", where=flag, how=suggest(word, known) or " or ".join(known))
+
+
+def lay_ids(request: Request, linux: Linux) -> None:
+    """Choose which ids of this machine the ids inside stand for."""
+    if request.userns == "host":
+        if request.uid_maps or request.gid_maps:
+            raise HardenError("--userns host has no ids of its own", where="--uidmap, --gidmap", how="leave one of them out")
+        linux.namespaces = tuple([namespace for namespace in linux.namespaces if namespace.type != "user"])
+        linux.uid_mappings = linux.gid_mappings = ()
+        return
+    if request.uid_maps or request.gid_maps:
+        linux.uid_mappings = _maps(request.uid_maps or request.gid_maps, "--uidmap")
+        linux.gid_mappings = _maps(request.gid_maps or request.uid_maps, "--gidmap")
+    elif request.userns not in (None, "auto", "private"):
+        linux.uid_mappings, linux.gid_mappings = _range(request.userns or "")
+    else:
+        linux.uid_mappings, linux.gid_mappings = _own()
+
+
+def _range(text: str) -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        how = suggest(text, ["auto", "host"]) or "auto (the default), host, or UID:GID:SIZE: the first of the ids on this machine"
+        raise HardenError(f"{text!r} is not a user namespace", where="--userns", how=how)
+    uid, gid, size = map(int, parts)
+    return (IdMapping(container_id=0, host_id=uid, size=size),), (IdMapping(container_id=0, host_id=gid, size=size),)
+
+
+def _maps(texts: list[str], flag: str) -> tuple[IdMapping, ...]:
+    made = []
+    for text in texts:
+        parts = text.split(":")
+        if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+            raise HardenError(f"{text!r} maps no ids", where=flag, how="write INSIDE:OUTSIDE:SIZE, such as 0:100000:65536")
+        inside, outside, size = map(int, parts)
+        made.append(IdMapping(container_id=inside, host_id=outside, size=size))
+    return tuple(made)
+
+
+def _own() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
+    uid, gid = posix.geteuid(), posix.getegid()
+    texts = []
+    for path in ("/etc/subuid", "/etc/subgid"):
+        try:
+            texts.append(procfs.read(path))
+        except FileNotFoundError:
+            texts.append("")
+    name = ""
+    if uid:
+        rows = (line.split(":") for line in procfs.read("/etc/passwd").splitlines())
+        name = next((row[0] for row in rows if len(row) > 2 and row[2] == str(uid)), "")
+    return idmaps.default(uid, gid, name, *texts)
+
+
+# --- privileges ---------------------------------------------------------------------------------------------------------------
+
+
+def lay_capabilities(request: Request, process: Process, runtime: Runtime) -> None:
+    """Give the capabilities of the policy, without what is dropped, with what is added; ambient too where the user is not root."""
+    base = () if runtime.capabilities is None else runtime.capabilities.given
+    added, dropped = _names(request.capabilities_added, "--cap-add"), _names(request.capabilities_dropped, "--cap-drop")
+    if request.privileged or ALL in added:
+        held = [name for name in CAPABILITIES if name not in dropped or ALL in dropped]
+    else:
+        kept = [] if ALL in dropped else [name for name in base if name not in dropped]
+        held = [*dict.fromkeys([*kept, *added])]
+    names = tuple([f"CAP_{name}" for name in held])
+    user = process.user
+    process.capabilities = Capabilities(
+        bounding=names, effective=names, permitted=names, inheritable=names, ambient=names if user is not None and user.uid else ()
+    )
+
+
+def _names(words: list[str], flag: str) -> list[str]:
+    return [ALL if word.upper() == ALL else CAPABILITIES[privileges.number(word, flag)] for word in words]
+
+
+def lay_security(request: Request, spec: Spec, linux: Linux, process: Process) -> None:
+    """Apply `--security-opt` and `--privileged`."""
+    for text in request.security:
+        where = f"--security-opt {text}"
+        at = min((at for at in (text.find("="), text.find(":")) if at >= 0), default=len(text))
+        name, value = text[:at], text[at + 1 :]
+        if name == "no-new-privileges":
+            process.no_new_privileges = values.boolean(value, where) if value else True
+        elif name == "seccomp":
+            _seccomp(value, linux, where)
+        elif name == "apparmor":
+            process.apparmor_profile = None if value == "unconfined" else _given(value, where)
+        elif name == "label":
+            process.selinux_label = _label(value, process.selinux_label, where)
+        elif name == "systempaths" and value == "unconfined":
+            linux.masked_paths = linux.readonly_paths = ()
+        elif name == "landlock" and value in ("off", "on"):
+            spec.annotations = {**(spec.annotations or {}), LANDLOCK: value}
+        else:
+            known = ("seccomp", "apparmor", "no-new-privileges", "label", "systempaths", "landlock")
+            how = suggest(name, known) if name not in known else ""
+            raise HardenError(f"unknown security option {text!r}", where="--security-opt", how=how or f"known: {', '.join(known)}")
+    if request.privileged:
+        linux.seccomp = None
+        linux.masked_paths = linux.readonly_paths = ()
+        process.apparmor_profile = process.selinux_label = None
+        if linux.resources is not None:
+            linux.resources.devices = (DeviceRule(allow=True, access="rwm"),)
+
+
+def _given(value: str, where: str) -> str:
+    if not value:
+        raise HardenError("there is nothing behind the =", where=where)
+    return value
+
+
+def _seccomp(value: str, linux: Linux, where: str) -> None:
+    if value == "unconfined":
+        linux.seccomp = None
+    elif value in ("builtin", "default"):
+        return  # the policy's
+    else:
+        import json
+
+        from hardener.policies import seccomp
+
+        seccomp.load(_given(value, where))  # says what is wrong with it, and where
+        with open(seccomp.find(value), encoding="utf-8") as file:
+            linux.seccomp = json.load(file)
+
+
+def _label(value: str, given: str | None, where: str) -> str | None:
+    if value == "disable":
+        return None
+    key, colon, part = value.partition(":")
+    if key in _SELINUX and colon and part:
+        fields = dict(zip(_SELINUX, (given or _SELINUX_LABEL).split(":", 3), strict=True))
+        return ":".join((fields | {key: part}).values())
+    if value.count(":") >= 3:
+        return value
+    raise HardenError(f"{value!r} is not an SELinux label", where=where, how="user:, role:, type: or level: and a name, or disable")
