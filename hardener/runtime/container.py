@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hardener.oci.runtime import Spec
     from hardener.runtime.cgroups import Layout
     from hardener.runtime.job import Rootfs
+    from hardener.runtime.labels import Labels
     from hardener.runtime.parent import Launch, Outcome, Started
     from hardener.runtime.reaper import Reaper
 
@@ -76,6 +77,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.sysctls = sysctls.plan(spec)
     launch.mounts = mounts.plan(spec, bundle, rootfs)
     launch.landlock = landlock.plan(spec, launch.mounts)
+    launch.labels = _labels(spec)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
@@ -83,6 +85,15 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.privileges = privileges.plan(spec)
     launch.seccomp = seccomp.plan(spec)
     return launch
+
+
+def _labels(spec: Spec) -> Labels | None:
+    process = spec.process
+    if process is None or not (process.apparmor_profile or process.selinux_label):
+        return None
+    from hardener.runtime import labels  # before the fork, and only for those who ask for it
+
+    return labels.plan(spec)
 
 
 def _reaper(spec: Spec) -> Reaper:

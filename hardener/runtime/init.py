@@ -91,6 +91,7 @@ def walls(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], obje
     return [
         ("terminal", lambda: _terminal(launch, channel)),
         ("working directory", lambda: program.enter(launch.program)),
+        *([("labels", launch.labels.apply)] if launch.labels is not None else []),
         ("landlock", lambda: landlock.prepare(launch.landlock)),
         *([] if last else [install]),  # without no_new_privs the kernel takes a filter only from who still has CAP_SYS_ADMIN
         ("privileges", lambda: privileges.apply(launch.privileges, parent_gone=launch.detached)),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hardener.runtime.cgroups import Cgroups, Layout
     from hardener.runtime.hostname import Names
     from hardener.runtime.idmaps import Maps
+    from hardener.runtime.labels import Labels
     from hardener.runtime.landlock import Landlock
     from hardener.runtime.mounts import Filesystem, Sources
     from hardener.runtime.namespaces import Namespaces
@@ -48,6 +49,7 @@ class Launch:
             "cgroups",
             "hostname",
             "idmaps",
+            "labels",
             "landlock",
             "machine",
             "mounts",
@@ -70,6 +72,7 @@ class Launch:
     network: Loopback | None
     sysctls: Sysctls | None
     mounts: Filesystem
+    labels: Labels | None
     landlock: Landlock
     hostname: Names | None
     terminal: Terminal | None
