@@ -55,8 +55,21 @@ STEPS = (
 INIT = "dev.hardener.init"  # the annotation that asks for it
 
 
-def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False) -> Launch:
+def plan(
+    spec: Spec,
+    *,
+    bundle: str,
+    name: str,
+    machine: Layout,
+    rootfs: Rootfs | None = None,
+    init: bool = False,
+    cache: str = "",
+    freezer: bool = False,
+) -> Launch:
     """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification.
+
+    `cache` is the folder of what is kept between launches (kept.py). With `freezer` the container has the control groups that pausing and
+    watching it take.
 
     With `init` our own process stays as the first one, and the program is its child (reaper.py).
     """
@@ -71,7 +84,7 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.program = program.plan(spec)
     launch.namespaces = namespaces.plan(spec)
     launch.idmaps = idmaps.plan(spec)
-    launch.cgroups = cgroups.plan(spec, machine, name)
+    launch.cgroups = cgroups.plan(spec, machine, name, freezer=freezer)
     launch.rlimits = rlimits.plan(spec)
     launch.network = network.plan(spec)
     launch.sysctls = sysctls.plan(spec)
@@ -82,8 +95,9 @@ def plan(spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs 
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
     launch.detached = False
+    launch.silent = ()
     launch.privileges = privileges.plan(spec)
-    launch.seccomp = seccomp.plan(spec)
+    launch.seccomp = seccomp.plan(spec, cache)
     return launch
 
 
@@ -113,7 +127,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
     try:
         return parent.run(launch, tell)
     except OSError as error:
-        raise parent.LaunchError(sync.describe(error), where="container start") from error
+        raise _failed(error) from error
 
 
 def start(launch: Launch) -> Started:
@@ -121,4 +135,9 @@ def start(launch: Launch) -> Started:
     try:
         return parent.start(launch)
     except OSError as error:
-        raise parent.LaunchError(sync.describe(error), where="container start") from error
+        raise _failed(error) from error
+
+
+def _failed(error: OSError) -> parent.LaunchError:
+    how = parent.outdated() if error.errno == parent.ENOSYS else ""
+    return parent.LaunchError(sync.describe(error), where="container start", how=how)
