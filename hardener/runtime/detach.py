@@ -206,6 +206,7 @@ def plan(job: Job, state: State) -> Launch:
         machine=cgroups.read_layout(),
         rootfs=job.rootfs,
         init=job.init,
+        freezer=True,
     )
 
 
