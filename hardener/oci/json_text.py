@@ -32,6 +32,8 @@ def scan(text: str) -> object:
         value, end = scanner(text, 0)
     except StopIteration as stop:
         raise ValueError(f"no JSON at character {stop.value}") from None
+    except SystemError:  # the scanner would raise an error of the package, and does not find it
+        raise ValueError("no whole JSON") from None
     if end != len(text):
         raise ValueError(f"something behind the JSON, at character {end}")
     return value

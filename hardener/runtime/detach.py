@@ -126,13 +126,14 @@ def main(words: list[str]) -> NoReturn:
         _start(state, given, lock, report)
     except HardenError as error:
         code = getattr(error, "code", 125)
-        _say(report, {"what": error.what, "where": error.where, "how": error.how, "code": code})
         _give_up(state, lock, code, error.what, restarting="report" not in given)
+        _say(report, {"what": error.what, "where": error.where, "how": error.how, "code": code})
     except Exception as error:  # ours to mend, but the command waits for an answer and the name must be given free
         what = f"this is a bug in hardener: {type(error).__name__}: {error}"
-        _say(report, {"what": what, "where": "supervisor", "how": "please report it", "code": 125})
         _give_up(state, lock, 125, what, restarting="report" not in given)
-    posix._exit(125)
+        _say(report, {"what": what, "where": "supervisor", "how": "please report it", "code": 125})
+    finally:
+        posix._exit(125)
 
 
 def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) -> None:
@@ -140,11 +141,15 @@ def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) 
 
     fresh = not (restarting or state.started_at)
     records.finish(state, code, note=why)
-    state.become(records.EXITED)
-    if state.remove or fresh:
-        records.remove(state)  # `run` has failed: there is nothing that could be started again
-    else:
-        records.save(state)
+    try:
+        if state.status != records.EXITED:
+            state.become(records.EXITED)
+        if state.remove or fresh:
+            records.remove(state)  # `run` has failed: there is nothing that could be started again
+        else:
+            records.save(state)
+    except HardenError:  # the disk, again: the next command finds that nobody supervises it
+        return
     records.tell_end(state.run, code)
     records.release(state.run, lock)
 
@@ -161,13 +166,12 @@ def _start(state: State, given: dict[str, str], lock: int, report: int | None) -
     from hardener.runtime import state as records
 
     again = report is None
-    records.adopt(state)
-    records.save(state)
     if not again:
         records.begin(state.run)
     job = state.job()
     made = plan(job, state)
     made.signal_mask = set()
+    records.prepare(state, folders(made))
     listener = int(given["listen"]) if again else _listen(state.run)
     ours, theirs = _streams(job)
     null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
@@ -177,7 +181,7 @@ def _start(state: State, given: dict[str, str], lock: int, report: int | None) -
     for stream in (0, 1, 2):
         posix.dup2(null, stream)
     try:
-        records.running(state, started.pid, folders(made), restarts=int(given.get("restarts", "0")))
+        records.running(state, started.pid, restarts=int(given.get("restarts", "0")))
     except HardenError:
         calls.pidfd_send_signal(started.pidfd, signals.KILL)
         posix.waitpid(started.pid, 0)

@@ -87,7 +87,8 @@ def _foreground(job: Job, state: State, lock: int) -> Launched:
     try:
         records.begin(state.run)
         made = detach.plan(job, state)
-        outcome = container.run(made, tell=lambda started: _tell(state, started.pid, detach.folders(made)))
+        records.prepare(state, detach.folders(made))
+        outcome = container.run(made, tell=lambda started: _tell(state, started.pid))
         asked = records.marked(state)
         code = 128 + int(asked) if asked and outcome.code == 128 + signals.KILL else outcome.code
         records.finish(state, code, oom=any(notice.startswith("memory:") for notice in outcome.notices), note="; ".join(outcome.notices))
@@ -106,8 +107,8 @@ def _foreground(job: Job, state: State, lock: int) -> Launched:
         records.release(state.run, lock)
 
 
-def _tell(state: State, pid: int, groups: tuple[str, ...]) -> None:
-    records.running(state, pid, groups)
+def _tell(state: State, pid: int) -> None:
+    records.running(state, pid)
     if records.marked(state) is not None:  # `stop` was faster than the start
         posix.kill(pid, signals.KILL)
 

@@ -131,17 +131,25 @@ def container_fd(state: State) -> int | None:
 def containers(places: Places) -> list[State]:
     """Return all containers that have a record, newest first, as they are now."""
     home = f"{places.data}/containers"
-    try:
-        names = posix.listdir(home)
-    except FileNotFoundError:
-        return []
     found = []
+    names = _names(home)
+    for name in {*_names(f"{places.run}/containers")}.difference(names):  # its end was cut short when its record had gone already
+        lock = acquire(places, name, patience_s=0)
+        if lock is not None:
+            release(f"{places.run}/containers/{name}", lock)
     for name in names:
         if name.startswith("."):
             _sweep(f"{home}/{name}")
         elif (state := now(places, name)) is not None:
             found.append(state)
     return sorted(found, key=lambda state: state.created_at, reverse=True)
+
+
+def _names(home: str) -> list[str]:
+    try:
+        return posix.listdir(home)
+    except FileNotFoundError:
+        return []
 
 
 def find(places: Places, word: str) -> State:
@@ -370,8 +378,15 @@ def release(run: str, lock: int) -> None:
 # --- marks --------------------------------------------------------------------------------------------------------------------
 
 
-def running(state: State, pid: int, groups: tuple[str, ...], *, restarts: int = 0) -> None:
-    """Note that a container runs, in control groups with these folders."""
+def prepare(state: State, groups: tuple[str, ...]) -> None:
+    """Note who starts a container, and the folders of its control groups before they are made: whoever cleans up must know them."""
+    adopt(state)
+    state.cgroups = groups
+    save(state)
+
+
+def running(state: State, pid: int, *, restarts: int = 0) -> None:
+    """Note that a container runs."""
     state.pid = pid
     state.started = processes.start_of(pid)
     state.started_at = clock.moment()
@@ -379,7 +394,6 @@ def running(state: State, pid: int, groups: tuple[str, ...], *, restarts: int = 
     state.oom = False
     state.note = ""
     state.restarts = restarts
-    state.cgroups = groups
     state.become(RUNNING)
     save(state)
 

@@ -384,9 +384,10 @@ def _clean(state: State) -> tuple[bool, str]:
     from hardener.runtime import cgroups, leftovers
 
     try:
-        made = cgroups.plan(state.job().spec, cgroups.read_layout(), f"{state.name}.{state.id}")
+        made = cgroups.plan(state.job().spec, cgroups.read_layout(), f"{state.name}.{state.id}", freezer=True)
         notices = cgroups.hits(made) if made is not None else []
+        oom = made is not None and cgroups.oom_killed(made)
         leftovers.end(state)  # with what is left in them: with the pid namespace of another, processes outlive the first one
     except (HardenError, OSError) as error:
         return False, f"its control groups remain: {error}"
-    return any(notice.startswith("memory:") for notice in notices), "; ".join(notices)
+    return oom, "; ".join(notices)

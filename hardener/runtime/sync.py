@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 GO: Final = "go"
-BORN: Final = "born"
 TERMINAL: Final = "terminal"
 READY: Final = "ready"
 START: Final = "start"

@@ -11,6 +11,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "hardener"]
+PYTHONS = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3")
 
 
 class Lives:
@@ -19,15 +20,28 @@ class Lives:
     def __init__(self, folder: Path, uid: int | None = None) -> None:
         self.folder = folder
         self.uid = uid
+        self.python = sys.executable
         self.environment = {**os.environ, "HARDENER_ROOT": str(folder), "PYTHONPATH": str(HERE.parents[1])}
 
     def _ids(self) -> dict[str, Any]:
         return {} if self.uid is None else {"user": self.uid, "group": self.uid, "extra_groups": []}
 
+    def can_run(self) -> bool:
+        """Find an interpreter that the user can execute; False when there is none that can read the package."""
+        for python in PYTHONS:
+            self.python = python
+            try:
+                if self("--version").returncode == 0:
+                    return True
+            except (PermissionError, FileNotFoundError):
+                continue
+        return False
+
     def open(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
         """Start `harden WORDS`, and do not wait."""
+        command = [self.python, *COMMAND[1:], *words]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([*COMMAND, *words], env=self.environment, cwd="/", **{**pipes, **self._ids(), **options})
+        return subprocess.Popen(command, env=self.environment, cwd="/", **{**pipes, **self._ids(), **options})
 
     def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
         """Run `harden WORDS` and return what came of it."""
