@@ -50,6 +50,65 @@ show 0 harden convert --to run --service cache shop-compose/hardened/compose.yam
 
 # Launching needs Linux and user namespaces; where they are missing, the demo ends with the reason.
 say "The other half: any program behind walls, without a daemon: no capabilities, a filter on system calls, a read-only root, no network"
-if harden run host -- true; then
-    show 0 harden run host -- sh -c 'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status; ls /root; touch /file || true'
+launch() {
+    harden run $without "$@"
+}
+without=
+if ! reason=$(launch host -- true 2>&1); then
+    # An ordinary user without delegated control groups has no limits to set, and has to say that he knows.
+    without='--allow-unenforced memory --allow-unenforced pids --allow-unenforced cpu'
+    if ! launch host -- true 2>/dev/null; then
+        printf 'skipped, containers cannot be started here:\n%s\n' "$reason"
+        exit 0
+    fi
+fi
+show 0 harden run $without host -- sh -c 'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status; ls /root; touch /file || true'
+
+# All that follows is made in one folder, the containers' records included, and removed at the end.
+folder=$(mktemp -d /tmp/harden-demo.XXXXXX) || exit 2
+chmod 755 "$folder"
+export HARDENER_ROOT="$folder/hardener"
+clean() {
+    harden rm --force versions >/dev/null 2>&1
+    rm -rf "$folder"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+say "The link shortener of hardened-node, with its own tests, on this machine's root"
+if ! launch host -- node --version >/dev/null 2>&1; then
+    echo 'skipped: there is no node in /usr'
+elif ! cp -R hardened-node "$folder/links" || ! (cd "$folder/links" && npm ci --silent --fetch-retries=0 --ignore-scripts --no-audit --no-fund) 2>"$folder/npm"; then
+    echo 'skipped: its packages cannot be installed:'
+    tail -n 3 "$folder/npm"
+else
+    show 0 harden run $without -v "$folder/links:/srv/links:ro" -w /srv/links host -- node --test
+    show 0 harden run $without -v "$folder/links:/srv/links:ro" -w /srv/links host -- \
+        sh -c 'node src/index.js & until node src/healthcheck.js; do sleep 0.2; done; echo healthy'
+fi
+
+say "The service of python-api, started in the background"
+client='import sys, time, urllib.request
+for _ in range(100):
+    try:
+        print(urllib.request.urlopen("http://127.0.0.1:8000" + sys.argv[1]).read().decode())
+        break
+    except OSError:
+        time.sleep(0.1)
+else:
+    sys.exit("nobody answers")'
+if ! launch host -- python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1; then
+    echo 'skipped: there is no Python 3.10 or newer in /usr'
+elif ! cp -R python-api "$folder/api" ||
+    ! python3 -m pip install --quiet --disable-pip-version-check --retries 1 --require-hashes --target "$folder/lib" -r python-api/requirements.txt 2>"$folder/pip"; then
+    echo 'skipped: its packages cannot be installed:'
+    tail -n 3 "$folder/pip"
+else
+    show 0 harden run $without -d --name versions -v "$folder/api:/srv/api:ro" -v "$folder/lib:/srv/lib:ro" \
+        -w /srv/api -e PYTHONPATH=/srv/lib -e PYTHONDONTWRITEBYTECODE=1 host -- python3 -m versions
+    show 0 harden run $without --network container:versions host -- python3 -c "$client" '/newest?v=1.9&v=1.10&v=2.0&allowed=<2'
+    show 0 harden ps
+    show 0 harden logs versions
+    show 0 harden stop versions
+    show 0 harden rm versions
 fi
