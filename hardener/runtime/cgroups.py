@@ -207,7 +207,9 @@ def _base(machine: Layout, mount: str, *, whole: bool) -> str:
         return ""
     if base is None:
         where, how = machine.refusal
-        raise HardenError("the limits cannot be enforced: no cgroup there is yours", where=where or mount, how=how)
+        raise HardenError(
+            "the limits cannot be enforced: no cgroup there is yours", where=where if mount == machine.unified else mount, how=how
+        )
     return base
 
 
