@@ -44,6 +44,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("HARDENER_ROOT", str(home / "hardener"))
         patch.setenv("TERM", "dumb")
         patch.setenv("TZ", "UTC")
         patch.setenv("LC_ALL", "C.UTF-8")

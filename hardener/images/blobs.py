@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from gzip import GzipFile
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from zlib import error as zlib_error
 
 from hardener.errors import HardenError
 from hardener.images.layout import open_regular
@@ -72,8 +74,6 @@ class Tar:
             return self._zstd(file, fd)
         if not head.startswith(_GZIP):
             return file
-        from gzip import GzipFile
-
         return GzipFile(fileobj=file, mode="rb")
 
     def _zstd(self, file: BinaryIO, fd: int) -> Source:
@@ -143,8 +143,6 @@ class Tar:
         return b"".join(pieces)
 
     def _next(self, size: int) -> bytes:
-        from zlib import error as zlib_error
-
         try:
             piece = self._source.read(size)
         except (EOFError, OSError, ValueError, zlib_error) as error:

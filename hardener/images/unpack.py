@@ -43,23 +43,25 @@ _INSIDE: Final = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
 _XATTR: Final = "SCHILY.xattr."
 
 
+def folders(image: Image, cache: str) -> tuple[str, ...]:
+    """Return where the layers of an image are, or will be, the lowest first."""
+    return tuple("{}/layers/{}-{}".format(cache, *split_digest(diff_id)) for _, diff_id in image.layers)
+
+
 def layers(image: Image, cache: str) -> tuple[str, ...]:
     """Return the folders of an image's layers, the lowest first, unpacked where they are not yet."""
     home = f"{cache}/layers"
+    wanted = folders(image, cache)
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
         found = os.stat(home, follow_symlinks=False)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise HardenError("others could reach, or change, the layers of images", where=home, how=f"chmod 700 {home}, and own it")
         _sweep(home)
-        folders = []
-        for descriptor, diff_id in image.layers:
-            algorithm, digits = split_digest(diff_id)
-            folder = f"{home}/{algorithm}-{digits}"
+        for folder, (descriptor, diff_id) in zip(wanted, image.layers, strict=True):
             if not os.path.isdir(folder):
                 with Tar(blob(image.folder, descriptor), descriptor, diff_id) as tar:
                     _unpack(tar, folder, blob(image.folder, descriptor))
-            folders.append(folder)
     except OSError as error:
         how = "let yourself write there"
         if error.errno in (ENOSPC, EDQUOT):
@@ -67,7 +69,7 @@ def layers(image: Image, cache: str) -> tuple[str, ...]:
         elif error.errno in (ENAMETOOLONG, ELOOP, ENOTDIR):
             how = _HOSTILE
         raise HardenError(f"layers cannot be unpacked: {error.strerror}", where=error.filename or home, how=how) from error
-    return tuple(folders)
+    return wanted
 
 
 def _sweep(home: str) -> None:
@@ -362,5 +364,5 @@ def _is_whiteout(found: os.stat_result) -> bool:
 
 def _owns_all() -> bool:
     """Tell whether root here is root of the machine, and not of a user namespace."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
+    with open("/proc/self/uid_map", encoding="utf-8") as file:
         return file.read().split() == ["0", "0", "4294967295"]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
+# In a network of its own every port is the container's: a server of port 80 needs no capability. Docker sets the same.
+PORTS: Final = {"net.ipv4.ip_unprivileged_port_start": "0"}
 QUIET: Final = ("nosuid", "nodev", "noexec")
 
 
@@ -55,5 +57,6 @@ def _nothing() -> Spec:
         linux=Linux(
             namespaces=tuple([Namespace(type=kind) for kind in NAMESPACES]),
             resources=Resources(devices=(DeviceRule(allow=False, access="rwm"),)),
+            sysctl=PORTS,
         ),
     )

@@ -65,6 +65,8 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     walls.lay_namespaces(request, linux, join)
     if not any(namespace.type == "uts" for namespace in linux.namespaces):
         spec.hostname = spec.domainname = None
+    if not any(namespace.type == "network" and not namespace.path for namespace in linux.namespaces):
+        linux.sysctl = {name: value for name, value in (linux.sysctl or {}).items() if name not in base.PORTS} or None
     walls.lay_ids(request, linux)
     walls.lay_capabilities(request, process, runtime)
     if request.annotations or request.init or runtime.init:

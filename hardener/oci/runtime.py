@@ -373,7 +373,7 @@ class Spec(Fields):
 
 _UNSUPPORTED: Final = {
     "": ("hooks", "solaris", "windows", "vm"),
-    "process": ("apparmor_profile", "exec_cpu_affinity", "io_priority", "scheduler", "selinux_label"),
+    "process": ("exec_cpu_affinity", "io_priority", "scheduler"),
     "linux": ("intel_rdt", "memory_policy", "mount_label", "net_devices", "personality", "time_offsets"),
 }
 

@@ -1,6 +1,7 @@
 """A policy's `runtime:` kept as JSON, so that a launch reads no YAML; what is kept counts only while its files are what they were.
 
-A launch imports this module. It uses the interpreter's own hash, not the package around it, which takes long to import.
+A launch imports this module. It uses the interpreter's own hash, not the package around it, which takes long to import. The profile of
+system calls is most of a policy, and a launch whose filter is compiled already never looks into it: it is kept as a text of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +11,46 @@ from _blake2 import blake2b
 
 from hardener.errors import HardenError
 from hardener.oci import json_text
-from hardener.policies.runtime import Runtime
+from hardener.oci.runtime import VERSION as OCI_VERSION
+from hardener.oci.runtime import Spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from hardener.policies.model import Policy
+    from hardener.policies.runtime import Runtime
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Changes whenever the same policy may be stored differently."""
+
+APART: Final = {"defaultAction": "kept apart"}
+"""What stands for the profile in `Stored.spec`: it is no filter, and whoever takes it for one gets an error."""
+
+
+class Stored:
+    """What a policy asks for. `profile` is its profile of system calls as text ("" without one), `name` is the name of that."""
+
+    __slots__ = ("_runtime", "_spec", "name", "profile")
+
+    def __init__(self, runtime: object, spec: object, profile: str, name: str) -> None:
+        self._runtime = runtime
+        self._spec = spec
+        self.profile = profile
+        self.name = name
+
+    def runtime(self) -> Runtime:
+        """Return the `runtime:` itself."""
+        from hardener.policies.runtime import Runtime
+
+        made = Runtime.parse(self._runtime, "runtime")
+        if made.seccomp == APART:
+            made.seccomp = json_text.scan(self.profile)
+        return made
+
+    def settled(self) -> Spec:
+        """Return a new specification as the policy makes it of one that says nothing; `linux.seccomp` is APART where there is a profile."""
+        return Spec.parse(self._spec)
 
 
 def store(policy: Policy) -> str:
@@ -27,23 +58,40 @@ def store(policy: Policy) -> str:
     import os
     from json import dumps
 
+    from hardener.policies import enforce
+
     if policy.runtime is None:
         raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
-    files = {os.path.abspath(path): _hash(path) for path in policy.files}
-    return dumps({"version": VERSION, "files": files, "runtime": policy.runtime.dump()}, separators=(",", ":"))
+    runtime = policy.runtime.dump()
+    spec = enforce.apply(policy.runtime, Spec(oci_version=OCI_VERSION)).dump()
+    linux = spec.get("linux")
+    profile = linux.get("seccomp") if isinstance(linux, dict) else None
+    if isinstance(linux, dict) and profile:
+        linux["seccomp"] = APART
+        if runtime.get("seccomp") == profile:  # with debuggers let in it is another
+            runtime["seccomp"] = APART
+    kept = {
+        "version": VERSION,
+        "files": {os.path.abspath(path): _hash(path) for path in policy.files},
+        "runtime": runtime,
+        "spec": spec,
+        "profile": dumps(profile, separators=(",", ":")) if profile else "",
+        "name": policy.runtime.seccomp_name or policy.name,
+    }
+    return dumps(kept, separators=(",", ":"))
 
 
-def restore(text: str) -> Runtime | None:
+def restore(text: str) -> Stored | None:
     """Return what was stored; None when one of its files has changed since, or when it is no such text."""
     try:
-        stored = json_text.scan(text)
-        if not isinstance(stored, dict) or stored.get("version") != VERSION or not isinstance(stored.get("files"), dict):
+        kept = json_text.scan(text)
+        if not isinstance(kept, dict) or kept.get("version") != VERSION or not isinstance(kept.get("files"), dict):
             return None
-        runtime = Runtime.parse(stored.get("runtime"), "runtime")
-        fresh = all(_hash(path) == known for path, known in stored["files"].items())
-    except (HardenError, OSError, ValueError):
+        if not all(_hash(path) == known for path, known in kept["files"].items()):
+            return None
+        return Stored(kept["runtime"], kept["spec"], kept["profile"], kept["name"])
+    except (KeyError, OSError, ValueError):
         return None
-    return runtime if fresh else None
 
 
 def _hash(path: str) -> str:

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import posix
 
-from hardener.linux import mounting, procfs
+from hardener.linux import mounting
 from hardener.linux.consts import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE
 from hardener.runtime import destinations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hardener.runtime.cgroups import Layout
+    from hardener.runtime.cgroups import Cgroups, Layout
 
 _FLAGS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
-def sources(machine: Layout) -> dict[str, str]:
-    """Return what to show, by its name below /sys/fs/cgroup ('' for the whole): the groups of this process.
-
-    Must be asked before the cgroup namespace and the mounts of the container change what there is to see.
-    """
-    own = procfs.parse_cgroups(procfs.read("/proc/self/cgroup"))
+def sources(machine: Layout, plan: Cgroups | None) -> dict[str, str]:
+    """Return what to show, by its name below /sys/fs/cgroup ('' for the whole): the container's own groups, and none of this machine's."""
+    groups = plan.groups if plan is not None else ()
     if not machine.v1:
-        return {"": f"{machine.unified}{own.get('', '/')}"} if machine.unified is not None else {}
-    found = {}
-    for controller, path in own.items():
-        point = machine.v1.get(controller) if controller else machine.unified
-        if point is not None:
-            found[point.rpartition("/")[2]] = f"{point}{path}".rstrip("/")
-    return found
+        return {"": groups[0].directory} if groups else {}
+    points = {f"{point}{machine.bases.get(point) or ''}": point for point in machine.bases}
+    return {(points.get(group.mount) or group.mount).rpartition("/")[2]: group.directory for group in groups}
 
 
 def apply(destination: str, attributes: int, root_fd: int, target: int, groups: dict[str, str]) -> int:

@@ -101,12 +101,15 @@ class Raw:
             termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
 
 
-def relay(screen: int, pid: int, pidfd: int, keys: Keys | None = None) -> int:
-    """Carry bytes both ways until the process ends, and return its exit code; raises `Detached` when the keys say to leave it."""
+def relay(screen: int, pid: int, pidfd: int, keys: Keys | None = None, *, typing: bool = True) -> int:
+    """Carry bytes both ways until the process ends, and return its exit code; raises `Detached` when the keys say to leave it.
+
+    Without `typing` our input is not for it.
+    """
     posix.set_blocking(screen, False)
     listener = calls.signalfd(waiting.WATCHED)
     try:
-        with Raw(0) as terminal:
+        with Raw(0 if typing else -1) as terminal:
             fit(screen)
             return _relay(screen, pid, pidfd, keys, listener, terminal)
     finally:
@@ -117,7 +120,7 @@ def _relay(screen: int, pid: int, pidfd: int, keys: Keys | None, listener: int, 
     import select
 
     typed, shown = bytearray(), bytearray()  # on their way in and out: neither side can make us wait for it
-    listening = showing = True
+    listening, showing = terminal.fd == 0, True
     wanted: dict[int, int] = {}
     poll = select.poll()
     while True:

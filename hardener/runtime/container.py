@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hardener.oci.runtime import Spec
     from hardener.runtime.cgroups import Layout
     from hardener.runtime.job import Rootfs
+    from hardener.runtime.labels import Labels
     from hardener.runtime.parent import Launch, Outcome, Started
     from hardener.runtime.reaper import Reaper
 
@@ -55,12 +56,22 @@ INIT = "dev.hardener.init"  # the annotation that asks for it
 
 
 def plan(
-    spec: Spec, *, bundle: str, name: str, machine: Layout, rootfs: Rootfs | None = None, init: bool = False, freezer: bool = False
+    spec: Spec,
+    *,
+    bundle: str,
+    name: str,
+    machine: Layout,
+    rootfs: Rootfs | None = None,
+    init: bool = False,
+    cache: str = "",
+    freezer: bool = False,
 ) -> Launch:
     """Return all plans of a container, or refuse it. Without `rootfs` its root is that of the specification.
 
-    With `init` our own process stays as the first one, and the program is its child (reaper.py). With `freezer` the container has the
-    control groups that pausing and watching it takes.
+    `cache` is the folder of what is kept between launches (kept.py). With `freezer` the container has the control groups that pausing and
+    watching it take.
+
+    With `init` our own process stays as the first one, and the program is its child (reaper.py).
     """
     missing = unsupported(spec)
     if missing:
@@ -79,13 +90,24 @@ def plan(
     launch.sysctls = sysctls.plan(spec)
     launch.mounts = mounts.plan(spec, bundle, rootfs)
     launch.landlock = landlock.plan(spec, launch.mounts)
+    launch.labels = _labels(spec)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
     launch.detached = False
+    launch.silent = ()
     launch.privileges = privileges.plan(spec)
-    launch.seccomp = seccomp.plan(spec)
+    launch.seccomp = seccomp.plan(spec, cache)
     return launch
+
+
+def _labels(spec: Spec) -> Labels | None:
+    process = spec.process
+    if process is None or not (process.apparmor_profile or process.selinux_label):
+        return None
+    from hardener.runtime import labels  # before the fork, and only for those who ask for it
+
+    return labels.plan(spec)
 
 
 def _reaper(spec: Spec) -> Reaper:
@@ -105,7 +127,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
     try:
         return parent.run(launch, tell)
     except OSError as error:
-        raise parent.LaunchError(sync.describe(error), where="container start") from error
+        raise _failed(error) from error
 
 
 def start(launch: Launch) -> Started:
@@ -113,4 +135,9 @@ def start(launch: Launch) -> Started:
     try:
         return parent.start(launch)
     except OSError as error:
-        raise parent.LaunchError(sync.describe(error), where="container start") from error
+        raise _failed(error) from error
+
+
+def _failed(error: OSError) -> parent.LaunchError:
+    how = parent.outdated() if error.errno == parent.ENOSYS else ""
+    return parent.LaunchError(sync.describe(error), where="container start", how=how)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hardener.runtime.sync import Channel
 
     T = TypeVar("T")
+    Step = tuple[str, Callable[[], object]]
 
 FAILED = 125
 
@@ -50,15 +51,19 @@ def seal() -> None:
 
 def run(launch: Launch, channel: Channel, doors: tuple[int, ...]) -> NoReturn:
     """Be the container's first process; never returns. `doors` lead into its control groups."""
+    perform(channel, doors, lambda: [*_setup(launch), *walls(launch, channel)])
+
+
+def perform(channel: Channel, doors: tuple[int, ...], plan: Callable[[], list[Step]]) -> NoReturn:
+    """Seal, wait for the parent's word, and do all steps, the last of which does not return; what fails is told, and ends us."""
     step = "seal"
     try:
         seal()
         step = "cgroups"
         cgroups.go_in(doors)
         step = "wait"
-        if channel.receive() != (sync.GO,):
-            posix._exit(FAILED)  # the parent is gone, or has given up
-        for step, act in (*_setup(launch), *walls(launch, channel)):  # noqa: B007  (the name is for the report)
+        await_word(channel, sync.GO)
+        for step, act in plan():  # noqa: B007  (the name is for the report)
             act()
     except OSError as error:
         channel.send(sync.ERROR, step, str(error.errno or 0), sync.describe(error))
@@ -70,9 +75,15 @@ def run(launch: Launch, channel: Channel, doors: tuple[int, ...]) -> NoReturn:
         posix._exit(FAILED)
 
 
-def _setup(launch: Launch) -> list[tuple[str, Callable[[], object]]]:
+def await_word(channel: Channel, word: str) -> None:
+    """Wait until the parent says so; end when it is gone, or has given up."""
+    if channel.receive() != (word,):
+        posix._exit(FAILED)
+
+
+def _setup(launch: Launch) -> list[Step]:
     """Return the steps that build what the container sees."""
-    groups = cgroup_mount.sources(launch.machine)
+    groups = cgroup_mount.sources(launch.machine, launch.cgroups)
     return [
         *([("init", launch.reaper.prepare)] if launch.reaper is not None else []),
         ("namespaces", lambda: namespaces.apply(launch.namespaces)),
@@ -83,7 +94,7 @@ def _setup(launch: Launch) -> list[tuple[str, Callable[[], object]]]:
     ]
 
 
-def walls(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], object]]]:
+def walls(launch: Launch, channel: Channel) -> list[Step]:
     """Return the steps between a finished room and the program in it: the same for the first process and for each that joins it later."""
     paths: list[str] = []
     install = ("seccomp", lambda: _do(seccomp.apply, launch.seccomp))
@@ -91,6 +102,7 @@ def walls(launch: Launch, channel: Channel) -> list[tuple[str, Callable[[], obje
     return [
         ("terminal", lambda: _terminal(launch, channel)),
         ("working directory", lambda: program.enter(launch.program)),
+        *([("labels", launch.labels.apply)] if launch.labels is not None else []),
         ("landlock", lambda: landlock.prepare(launch.landlock)),
         *([] if last else [install]),  # without no_new_privs the kernel takes a filter only from who still has CAP_SYS_ADMIN
         ("privileges", lambda: privileges.apply(launch.privileges, parent_gone=launch.detached)),
@@ -123,5 +135,4 @@ def _ready(launch: Launch, channel: Channel) -> None:
     signals.reset()
     signals.restore(())
     channel.send(sync.READY)
-    if channel.receive() != (sync.START,):
-        posix._exit(FAILED)
+    await_word(channel, sync.START)

@@ -273,7 +273,9 @@ def overlaid(plan: Filesystem, trees: list[int]) -> bool:
 def lacks_mount_points(plan: Filesystem, root: int) -> bool:
     """Tell whether the root lacks a place that something is to be mounted on, so that it needs a layer to make it in."""
     covered: list[str] = []
-    for path in sorted({destinations.normal(one) for one in (*(entry.destination for entry in plan.entries), "/dev", *plan.wanted)}):
+    if all(destinations.normal(entry.destination) != "/dev" for entry in plan.entries):
+        return True  # for the devices and the links beside them
+    for path in sorted({destinations.normal(one) for one in (*(entry.destination for entry in plan.entries), *plan.wanted)}):
         if any(path.startswith(f"{one}/") for one in covered):
             continue
         if not destinations.exists(root, path):
@@ -290,7 +292,11 @@ def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str
     """Build the filesystem and make it the root; `groups` are those of this process (cgroup_mount.py)."""
     if not sources.opened:  # started without this machine's rights: these are our own, in our own mount namespace
         _open(plan, sources, bundle, trusted=False)
-    root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=overlaid(plan, sources.layers))
+    over = overlaid(plan, sources.layers)
+    if plan.root.readonly and not over:
+        # Nothing has to be made on it. An ordinary user's root comes with what is mounted below it, which would stay writable.
+        mounting.set_attributes(sources.layers[0], add=MOUNT_ATTR_RDONLY, recursive=True, name="/")
+    root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=over)
     later = []
     for index, entry in enumerate(plan.entries):
         fd = _mount(plan, index, sources.entries.get(index, []), root_fd, groups)

@@ -40,13 +40,17 @@ KINDS: Final = {
 
 
 class Namespaces:
-    """`flags` for clone(2); `joins` are (kind, path); `root_uid` and `root_gid` are who init is while it sets up."""
+    """`flags` for clone(2); `joins` are (kind, path); `root_uid` and `root_gid` are who init is while it sets up.
 
-    __slots__ = ("flags", "joins", "root_gid", "root_uid")
+    `late` are flags that clone(2) does not know, for init to make up for.
+    """
+
+    __slots__ = ("flags", "joins", "late", "root_gid", "root_uid")
 
     def __init__(self, flags: int, joins: tuple[tuple[str, str], ...], root_uid: int | None, root_gid: int | None) -> None:
         self.flags = flags
         self.joins = joins
+        self.late = 0
         self.root_uid = root_uid
         self.root_gid = root_gid
 
@@ -57,7 +61,7 @@ class Namespaces:
     @property
     def at_birth(self) -> int:
         """Return the flags for clone(2)."""
-        return self.flags & ~CLONE_NEWCGROUP
+        return self.flags & ~CLONE_NEWCGROUP & ~self.late
 
     def lines(self) -> list[str]:
         """Return the plan for a reader."""
@@ -141,6 +145,11 @@ def apply(plan: Namespaces) -> None:
     if plan.root_uid is not None and plan.root_gid is not None:
         posix.setresgid(plan.root_gid, plan.root_gid, plan.root_gid)
         posix.setresuid(plan.root_uid, plan.root_uid, plan.root_uid)
+    if plan.late:
+        calls.unshare(plan.late)
+        made = posix.open("/proc/self/ns/time_for_children", posix.O_RDONLY | posix.O_CLOEXEC)
+        calls.setns(made, plan.late, name="time")
+        posix.close(made)
     # Until execve: a process that joins the container must not reach our memory or descriptors (CVE-2016-9962).
     calls.prctl(PR_SET_DUMPABLE, 0, name="PR_SET_DUMPABLE")
     mounting.mount("", "/", "", MS_REC | MS_PRIVATE)

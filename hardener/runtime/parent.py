@@ -12,16 +12,17 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import calls, signals
+from hardener.linux.consts import CLONE_NEWTIME
 from hardener.runtime import cgroups, console, idmaps, init, mounts, namespaces, rlimits, sync, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final
 
     from hardener.runtime.cgroups import Cgroups, Layout
     from hardener.runtime.hostname import Names
     from hardener.runtime.idmaps import Maps
+    from hardener.runtime.labels import Labels
     from hardener.runtime.landlock import Landlock
     from hardener.runtime.mounts import Filesystem, Sources
     from hardener.runtime.namespaces import Namespaces
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from hardener.runtime.terminal import Terminal
 
 EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127
-ENOENT: Final = 2
+ENOENT, E2BIG, EINVAL, ENOSYS = 2, 7, 22, 38
 
 
 class Launch:
@@ -48,6 +49,7 @@ class Launch:
             "cgroups",
             "hostname",
             "idmaps",
+            "labels",
             "landlock",
             "machine",
             "mounts",
@@ -59,7 +61,7 @@ class Launch:
             "rlimits",
             "seccomp",
         ),
-        *("detached", "signal_mask", "sources", "sysctls", "terminal"),
+        *("detached", "signal_mask", "silent", "sources", "sysctls", "terminal"),
     )
     bundle: str
     machine: Layout
@@ -70,12 +72,14 @@ class Launch:
     network: Loopback | None
     sysctls: Sysctls | None
     mounts: Filesystem
+    labels: Labels | None
     landlock: Landlock
     hostname: Names | None
     terminal: Terminal | None
     program: Program
     reaper: Reaper | None
     detached: bool
+    silent: tuple[int, ...]
     privileges: Privileges
     seccomp: Filter | None
     sources: Sources
@@ -130,7 +134,7 @@ def run(launch: Launch, tell: Callable[[Started], None] = lambda started: None) 
                 code = console.relay(started.screen, started.pid, started.pidfd)
         finally:
             if code is None:
-                _kill(started.pid, started.pidfd)
+                kill(started.pid, started.pidfd)
             hang_up(started)
             ended = end(launch.cgroups)
         return Outcome(code, started.notices + ended)
@@ -187,11 +191,11 @@ def _bear(launch: Launch) -> Started:
         _provide(launch, pid, notices, born_inside=born_inside)
         mounts.close_sources(launch.sources)
         ours.send(sync.GO)
-        started = Started(pid, pidfd, _converse(ours, pidfd), notices)
+        started = Started(pid, pidfd, converse(ours, pidfd), notices)
     finally:
         ours.close()
         if started is None:
-            _kill(pid, pidfd)
+            kill(pid, pidfd)
             posix.close(pidfd)
     return started
 
@@ -210,7 +214,7 @@ def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, boo
     doors = cgroups.doors(launch.cgroups) if launch.cgroups else ()
     try:
         with namespaces.Entered(launch.namespaces.joins):
-            pid, pidfd = calls.clone(launch.namespaces.at_birth, cgroup_fd=group_fd)
+            pid, pidfd, born_inside = _clone(launch.namespaces, group_fd)
             if pid == 0:
                 ours.close()
                 init.run(launch, theirs, doors)
@@ -218,7 +222,24 @@ def _born(launch: Launch, ours: Channel, theirs: Channel) -> tuple[int, int, boo
         cgroups.close(doors)
         if group_fd is not None:
             posix.close(group_fd)
-    return pid, pidfd, group_fd is not None
+    return pid, pidfd, born_inside
+
+
+def _clone(plan: Namespaces, group_fd: int | None) -> tuple[int, int, bool]:
+    """Clone as well as the kernel lets us: in steps where it has no clone3, or one that knows no cgroups, or a filter hides it."""
+    if group_fd is not None:
+        try:
+            return *calls.clone(plan.at_birth, cgroup_fd=group_fd), True
+        except OSError as error:
+            if error.errno not in (ENOSYS, EINVAL, E2BIG):  # before Linux 5.3 and 5.7
+                raise
+    try:
+        return *calls.clone(plan.at_birth), False
+    except OSError as error:
+        if error.errno != ENOSYS or not plan.at_birth & CLONE_NEWTIME:  # the one that clone(2) cannot make
+            raise
+    plan.late |= CLONE_NEWTIME
+    return *calls.clone(plan.at_birth), False
 
 
 def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool) -> None:
@@ -237,7 +258,7 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
             posix.close(user_fd)
 
 
-def _converse(channel: Channel, pidfd: int) -> int | None:
+def converse(channel: Channel, pidfd: int) -> int | None:
     """Follow init up to its execve; return the master side of a terminal, if it has one."""
     screen = None
     while message := channel.receive():
@@ -249,14 +270,15 @@ def _converse(channel: Channel, pidfd: int) -> int | None:
         elif kind == sync.READY:
             channel.send(sync.START)
             while message := channel.receive():
-                raise _error(*message[1:])
+                raise failure(*message[1:])
             return screen
         else:
-            raise _error(*fields)
+            raise failure(*fields)
     raise LaunchError("the container was killed before it started", how="its memory or process limit may be too low for a start")
 
 
-def _error(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
+def failure(step: str, number: str, what: str, where: str = "", how: str = "") -> LaunchError:
+    """Return what init has told of a step that failed."""
     if step == "exec":
         if number == str(ENOENT):
             how = "name a program that the root filesystem has, with its path where it is not in PATH"
@@ -264,9 +286,20 @@ def _error(step: str, number: str, what: str, where: str = "", how: str = "") ->
         return LaunchError(
             what, where="process.args", how="its mode, its mount or its format keeps it from running", code=EXIT_NOT_EXECUTABLE
         )
+    if number == str(ENOSYS):
+        how = outdated()
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
 
 
-def _kill(pid: int, pidfd: int) -> None:
+def outdated() -> str:
+    """Say what to do about a system call that is not there."""
+    return (
+        f"hardener needs Linux 5.12 or newer and this is {posix.uname().release}; if it is newer, a filter hides the call: "
+        "let the container or service around hardener have it (docker run --security-opt seccomp=unconfined)"
+    )
+
+
+def kill(pid: int, pidfd: int) -> None:
+    """End a child of ours at once."""
     calls.pidfd_send_signal(pidfd, signals.KILL)
     posix.waitpid(pid, 0)

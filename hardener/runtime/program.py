@@ -59,7 +59,10 @@ def _bytes(text: str) -> bytes:
 def enter(plan: Program) -> None:
     """Go to the working directory, and make sure that it is one of the container's (CVE-2024-21626)."""
     try:
-        posix.chdir(plan.cwd)
+        # By descriptor, so that nothing can become a link to one of our own between a check and its use.
+        fd = mounting.open_in(AT_FDCWD, plan.cwd, mounting.O_PATH | mounting.O_DIRECTORY, resolve=RESOLVE_NO_MAGICLINKS)
+        posix.fchdir(fd)
+        posix.close(fd)
     except OSError as error:
         raise OSError(error.errno, f"chdir({plan.cwd}): {posix.strerror(error.errno or 0)}") from error
     if not posix.getcwd().startswith("/"):

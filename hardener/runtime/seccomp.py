@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hardener import __version__, linux
 from hardener.errors import HardenError
 from hardener.linux import calls
 from hardener.linux.binding import MACHINE
+from hardener.runtime import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ class Filter:
         return [f"filter of {len(self.program) // 8} instructions"]
 
 
-def plan(spec: Spec) -> Filter | None:
-    """Compile the filter of a specification; None without one."""
+def plan(spec: Spec, cache: str = "") -> Filter | None:
+    """Return the filter of a specification, compiled or from a folder of what is kept (kept.py); None without one."""
     seccomp = spec.linux.seccomp if spec.linux else None
     if not seccomp:
         return None
@@ -43,9 +45,29 @@ def plan(spec: Spec) -> Filter | None:
         if flag not in FLAGS:
             raise HardenError(f"unknown flag {flag!r}", where="linux.seccomp.flags", how=f"known: {', '.join(FLAGS)}")
         flags |= FLAGS[flag]
+    return Filter(_program(seccomp, cache), flags)
+
+
+def _program(seccomp: dict[str, object], cache: str) -> bytes:
+    name = _key(seccomp) if cache else ""
+    program = kept.read(cache, "filter", name) if name else None
+    if program:
+        return program
     from hardener.linux.filters import compile_filter
 
-    return Filter(compile_filter(seccomp, MACHINE), flags)
+    program = compile_filter(seccomp, MACHINE)
+    if name:
+        kept.write(cache, "filter", name, program)
+    return program
+
+
+def _key(seccomp: dict[str, object]) -> str:
+    """Return the name of a filter: of all its rules in their order, the machine, and the compiler; "" where that has no files."""
+    try:
+        compiler = kept.makers(linux.__path__, "bpf", "filters", "syscalls")
+    except OSError:
+        return ""
+    return kept.key((__version__, compiler, MACHINE, repr(seccomp)))
 
 
 def apply(plan: Filter) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 GO: Final = "go"
+BORN: Final = "born"
 TERMINAL: Final = "terminal"
 READY: Final = "ready"
 START: Final = "start"

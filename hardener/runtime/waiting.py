@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import posix
+import time
 
 from hardener.linux import calls, procfs, signals
+from hardener.linux.consts import SYSCALLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
 ENOENT, ESRCH = 2, 3
+# For a moment in fork(3) the C library holds back everything; whoever always does it means it.
+SAMPLES: Final = 4
+PAUSE_S: Final = 0.002
 
 # What a user, a shell or a service manager may send us and mean the container.
 FORWARDED: Final = (
@@ -46,14 +51,34 @@ def forward(pid: int, pidfd: int, signal: int) -> bool:
     here too: a plain `sleep` can be interrupted.
     """
     try:
-        if signal in FATAL:
-            status = procfs.parse_status(procfs.read(f"/proc/{pid}/status"))
-            handled = {*procfs.signals(status["SigCgt"]), *procfs.signals(status["SigIgn"]), *procfs.signals(status["SigBlk"])}
-            if signal not in handled:
-                calls.pidfd_send_signal(pidfd, signals.KILL)
-                return True
+        if signal in FATAL and _would_be_lost(pid, signal):
+            calls.pidfd_send_signal(pidfd, signals.KILL)
+            return True
         calls.pidfd_send_signal(pidfd, signal)
     except OSError as error:
         if error.errno not in (ENOENT, ESRCH):  # it has just ended
             raise
     return False
+
+
+def _would_be_lost(pid: int, signal: int) -> bool:
+    """Tell whether the kernel throws a signal away: a first process neither catches it nor ignores it, nor waits for it."""
+    for _ in range(SAMPLES):
+        status = procfs.parse_status(procfs.read(f"/proc/{pid}/status"))
+        if status["NSpid"].split()[-1] != "1":
+            return False
+        if signal in {*procfs.signals(status["SigCgt"]), *procfs.signals(status["SigIgn"])}:
+            return False
+        if signal not in procfs.signals(status["SigBlk"]):
+            return not _waits_for_signals(pid)
+        time.sleep(PAUSE_S)
+    return False  # held back for good: it is read from a descriptor, as signalfd(2) gives
+
+
+def _waits_for_signals(pid: int) -> bool:
+    """Tell whether a process is in sigwait(3), as small init programs are: meanwhile /proc does not show what it waits for as held back."""
+    try:
+        calls_now = [procfs.read(f"/proc/{pid}/task/{thread}/syscall") for thread in posix.listdir(f"/proc/{pid}/task")]
+    except (PermissionError, FileNotFoundError):  # not ours to look into; a thread has just ended
+        return False
+    return any(call.split()[:1] == [str(SYSCALLS["rt_sigtimedwait"])] for call in calls_now)

@@ -45,6 +45,8 @@ def spec(harden: Harden, *args: str) -> Any:
             "CapEff:\t0000000000002001\nCapBnd:\t0000000000002001\nCapAmb:\t0000000000000000\n",
         ),
         (["host", "grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"], 0, "NoNewPrivs:\t1\nSeccomp:\t2\n"),
+        (["-u", "nobody", "host", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"], 0, "0\n"),
+        (["--sysctl=net.ipv4.ip_unprivileged_port_start=8", "host", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"], 0, "8\n"),
         (["host", "nosuch"], 127, ""),
         (["host", "/etc/passwd"], 126, ""),
     ],

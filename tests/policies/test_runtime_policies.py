@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardener.errors import HardenError
+from hardener.linux.filters import compile_filter
 from hardener.linux.names import CAPABILITIES
 from hardener.oci import json_text
+from hardener.oci.runtime import Spec
+from hardener.policies import enforce, runtime_load, runtime_tighten, stored
 from hardener.policies import runtime as model
-from hardener.policies import runtime_load, runtime_tighten, stored
 from hardener.policies.load import load
 from hardener.policies.runtime import RUNTIME_KEYS, Runtime, digest, size_text
 from hardener.rules import capabilities
@@ -361,19 +363,44 @@ def test_what_is_stored_comes_back_until_a_file_changes(tmp_path: Path) -> None:
     policy = load(write(tmp_path, "name: own\nextends: base.yaml\nruntime: {memory: 1g}\n"))
     assert policy.files == (str(tmp_path / "p.yaml"), base, str(tmp_path / "base.json"))
     text = stored.store(policy)
-    assert stored.restore(text) == policy.runtime
+    assert restored(text) == policy.runtime
     for name in ("base.json", "base.yaml", "p.yaml"):
         path = tmp_path / name
         content = path.read_text()
         path.write_text(content + " ")
         assert stored.restore(text) is None
         path.write_text(content)
-        assert stored.restore(text) == policy.runtime
+        assert restored(text) == policy.runtime
     (tmp_path / "p.yaml").unlink()
     assert stored.restore(text) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 1, "files": {}, "runtime": []}', '{"version": 0} x'])
+def restored(text: str) -> Runtime | None:
+    kept = stored.restore(text)
+    return kept.runtime() if kept is not None else None
+
+
+@pytest.mark.parametrize("ptrace", ["", ", ptrace: true"])
+def test_what_a_policy_makes_of_nothing_is_stored_with_it(tmp_path: Path, ptrace: str) -> None:
+    write(tmp_path, json.dumps(BASE_PROFILE), "base.json")
+    policy = load(write(tmp_path, f"name: own\nruntime: {{seccomp: base.json, cpus: 1.5{ptrace}}}\n"))
+    kept = stored.restore(stored.store(policy))
+    assert policy.runtime is not None
+    assert kept is not None
+    assert kept.runtime() == policy.runtime
+    spec = kept.settled()
+    assert spec.linux is not None
+    assert spec.linux.seccomp == stored.APART
+    spec.linux.seccomp = json.loads(kept.profile)
+    assert spec == enforce.apply(policy.runtime, Spec(oci_version="1.2.0"))
+
+
+def test_a_profile_kept_apart_is_no_filter() -> None:
+    with pytest.raises(HardenError, match="unknown seccomp action 'kept apart'"):
+        compile_filter(stored.APART, "x86_64")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2}', '{"version": 2, "files": {}, "runtime": []}', '{"version": 0} x'])
 def test_what_was_not_stored_is_nothing(text: str) -> None:
     assert stored.restore(text) is None
 

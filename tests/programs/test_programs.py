@@ -32,6 +32,7 @@ require("http").createServer(async (request, response) => {
   });
 }).listen(8080);
 """
+PSQL = 'psql -h localhost -At postgres -c "create table t as select generate_series(1, 100000) x" -c "set jit_above_cost = 0" -c "{}"'
 
 
 class Program:
@@ -65,12 +66,26 @@ echo $sum $(busybox httpd -p 127.0.0.1:8080 -h /etc && busybox wget -q -O - http
     "python3 -m http.server": Program(
         "python3", server="python3 -m http.server", client=FETCH.format(8000) + "etc/group", said="root:x:0:\n"
     ),
+    "nginx": Program(
+        "nginx",
+        flags=("--user www-data", "--tmpfs /run:uid=33", "--tmpfs /var/lib/nginx", "--tmpfs /var/log/nginx"),
+        server="nginx -g 'daemon off;'",
+        client=FETCH.format(80),
+        said="Welcome to nginx!",
+    ),
     "redis-server": Program(
         "redis-server",
         flags=("--workdir /tmp",),
         server="redis-server",
         client="redis-cli set key value && redis-cli bgsave && busybox sleep 0.5 && redis-cli save && redis-cli get key",
         said="OK\nBackground saving started\nOK\nvalue\n",
+    ),
+    "postgres": Program(
+        "postgresql-15",
+        flags=("--user postgres", "--tmpfs /run/postgresql", "--tmpfs /var/lib/postgresql"),
+        script="PATH=$PATH:/usr/lib/postgresql/15/bin; export PGDATA=/var/lib/postgresql/data; initdb >&2 || exit\n"
+        + SERVE.format(server="postgres", client=PSQL.format("select sum(x) from t")),
+        said="SELECT 100000\nSET\n5000050000\n",
     ),
     "node": Program("nodejs", server=f"node -e '{NODE}'", client=FETCH.format(8080), said="32 child\n 42 49999995000000"),
 }

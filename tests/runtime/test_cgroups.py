@@ -128,7 +128,11 @@ def test_what_may_be_written(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_inside() -> None:
-    own = procfs.parse_cgroups(procfs.read("/proc/self/cgroup"))
-    assert cgroup_mount.sources(Layout({}, "/cg", ())) == {"": f"/cg{own.get('', '/')}"}
-    assert cgroup_mount.sources(Layout({}, None, ())) == {}
-    assert set(cgroup_mount.sources(Layout({"nothing": "/cg/nothing"}, None, ()))) <= {"nothing"}
+    old, new = Group("/cg/cpu,cpuacct", "/harden/box", []), Group("/cg/unified", "/harden/box", [])
+    hybrid = Layout({"cpu": "/cg/cpu,cpuacct"}, "/cg/unified", ())
+    assert cgroup_mount.sources(hybrid, Cgroups((old, new), None)) == {
+        "cpu,cpuacct": "/cg/cpu,cpuacct/harden/box",
+        "unified": "/cg/unified/harden/box",
+    }
+    assert cgroup_mount.sources(Layout({}, "/cg", ()), Cgroups((Group("/cg", "/a", []),), "/cg/a")) == {"": "/cg/a"}
+    assert cgroup_mount.sources(hybrid, None) == cgroup_mount.sources(Layout({}, "/cg", ()), None) == {}

@@ -19,7 +19,7 @@ import pytest
 from forked import forked
 from launching import PYTHON, Running, binds, config, launch
 
-from hardener.linux import calls, consts, mounting
+from hardener.linux import calls, consts, mounting, procfs
 from hardener.oci.runtime import Spec
 from hardener.runtime import cgroups, container, parent
 
@@ -299,6 +299,46 @@ def test_signals_reach_the_container(root: Path, folder: Path, script: str, numb
         until(lambda: Path(f"/proc/{inner}/comm").read_text() == "sleep\n")
     os.kill(pid, number)
     assert running.end() == code
+
+
+def test_a_signal_is_not_lost_in_a_fork(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The C library holds back all signals while it forks: what is asked at that moment must be asked again.
+    real, asked = procfs.read, []
+
+    def read(path: str, limit: int = 1 << 20) -> str:
+        found = real(path, limit)
+        if path.endswith("/status"):
+            asked.append(path)
+            if len(asked) < 3:
+                return re.sub("SigBlk:.*", "SigBlk:\tfffffffe7ffbfeff", found)
+        return found
+
+    monkeypatch.setattr(procfs, "read", read)
+    running = Running(config(root, *SH, "echo up; exec sleep 60"), folder)
+    running.until("up")
+    inner = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()[0]
+    until(lambda: Path(f"/proc/{inner}/comm").read_text() == "sleep\n")
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.end() == 143
+
+
+@pytest.mark.parametrize(
+    "wait",
+    ["signal.sigwait([signal.SIGTERM])", "os.read(libc.signalfd(-1, (ctypes.c_ulong * 1)(1 << 14), 0), 128)"],
+    ids=["sigwait", "signalfd"],
+)
+def test_a_program_that_waits_for_signals_gets_them(root: Path, folder: Path, wait: str) -> None:
+    code = (
+        "import ctypes, os, signal, time\n"
+        "libc = ctypes.CDLL(None)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        f"print('up', flush=True)\n{wait}\nos._exit(12)"
+    )
+    running = Running(config(root, f"{PYTHON}/bin/python3", "-I", "-S", "-c", code), folder)
+    running.until("up")
+    time.sleep(0.1)
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.end() == 12
 
 
 def test_a_signal_that_is_ignored_is_ignored(root: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ from launching import Running, config, launch
 
 from hardener import cli
 from hardener.errors import HardenError
-from hardener.runtime import removal, volumes
+from hardener.runtime import borrowed, removal, volumes
 from hardener.runtime.job import Job
 from hardener.runtime.places import Places, places
 
@@ -166,3 +166,25 @@ def test_a_user_removes_what_belongs_to_ids_of_containers(folder: Path) -> None:
 
     assert forked(child)
     assert not tree.exists()
+
+
+def test_errors_of_a_borrowed_root_are_told() -> None:
+    def missing() -> None:
+        os.rmdir("/no/such/folder")
+
+    def refused() -> None:
+        raise HardenError("what", where="where", how="how")
+
+    def broken() -> None:
+        raise KeyError("key")
+
+    def killed() -> None:
+        os.kill(os.getpid(), 9)
+
+    with pytest.raises(FileNotFoundError) as error:
+        borrowed.as_root(missing)
+    assert error.value.filename == "/no/such/folder"
+    for act, message in ((refused, "where: what\n  how"), (broken, "KeyError: 'key'"), (killed, "a helper of ours was killed")):
+        with pytest.raises(HardenError) as told:
+            borrowed.as_root(act)
+        assert message in str(told.value)

@@ -1,0 +1,35 @@
+"""The layers of an image as folders, for whoever runs us.
+
+An ordinary user unpacks as the root of a user namespace: so the files belong to the ids that a container of the user will have, as far as
+/etc/subuid has them, and to its root user otherwise.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.images import unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hardener.images.layout import Image
+
+
+def layers(image: Image, cache: str) -> tuple[str, ...]:
+    """Return the folders of an image's layers, the lowest first; `cache` must be there, for us alone."""
+    folders = unpack.folders(image, cache)
+    if posix.geteuid() == 0:
+        return unpack.layers(image, cache)
+    if not all(map(_is_there, folders)):
+        from hardener.runtime import borrowed
+
+        borrowed.as_root(lambda: unpack.layers(image, cache))
+    return folders
+
+
+def _is_there(folder: str) -> bool:
+    try:
+        posix.stat(folder)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,17 @@
+"""What every attack gets: a place for its files that outlives a test."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """Return a folder for the files of a module's containers."""
+    path = Path(tempfile.mkdtemp(prefix="harden-test-"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path)
