@@ -56,7 +56,7 @@ def _run(words: list[str]) -> int:
     for line in made.looser:
         print(f"harden: {line}", file=sys.stderr)
     if "--dry-run" in options:
-        return _describe(request, made, machine)
+        return _describe(request, made, where, machine)
     sys.stdout.flush()
     return _start(request, made, where, machine, named="--name" in options, interactive="--interactive" in options)
 
@@ -84,10 +84,10 @@ def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _describe(request: Request, made: Draft, machine: Layout) -> int:
+def _describe(request: Request, made: Draft, places: Places, machine: Layout) -> int:
     from hardener.runtime import container
 
-    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs)
+    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
     print(f"policy:\n  {request.policy}")
     for line in made.looser:
         print(f"  {line}")
@@ -105,7 +105,7 @@ def _start(request: Request, made: Draft, places: Places, machine: Layout, *, na
         volumes.use(places, name)
     if named or request.detach or request.restart is not None:
         return _recorded(request, made, places, named=named, interactive=interactive)
-    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs)
+    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
     outcome = container.run(plan)
     for notice in outcome.notices:
         print(f"harden: {notice}", file=sys.stderr)

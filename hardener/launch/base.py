@@ -1,4 +1,4 @@
-"""What a container is before anything is asked for: a policy, enforced on a specification that says nothing."""
+"""What a container is before any policy: namespaces and kernel filesystems of its own, which no policy needs to ask for."""
 
 from __future__ import annotations
 
@@ -8,35 +8,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from hardener.policies.runtime import Runtime
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
-# In a network of its own every port is the container's: a server of port 80 needs no capability. Docker sets the same.
+# In a network of its own every port is the container's: a server of port 80 needs no capability. Docker says the same.
 PORTS: Final = {"net.ipv4.ip_unprivileged_port_start": "0"}
 QUIET: Final = ("nosuid", "nodev", "noexec")
 
 
-def of_policy(what: str) -> Runtime:
-    """Return the `runtime:` of a policy: one that ships with hardener by its name, or a file."""
-    from hardener.errors import HardenError
-    from hardener.policies.load import load
-
-    policy = load(what)
-    if policy.runtime is None:
-        raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
-    return policy.runtime
-
-
-def hardened(runtime: Runtime) -> Spec:
-    """Return what a policy makes of a container that asks for nothing; its filter of system calls is still a profile (`resolve.py`)."""
-    from hardener.policies import enforce
-
-    return enforce.apply(runtime, _nothing())
-
-
-def _nothing() -> Spec:
-    """Return a specification with namespaces and kernel filesystems of its own, which no policy needs to ask for."""
+def nothing() -> Spec:
+    """Return a specification that asks for nothing; `policies.enforce` makes of it what a policy wants."""
     return Spec(
         oci_version=VERSION,
         root=Root(path="/", readonly=None),

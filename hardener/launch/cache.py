@@ -6,8 +6,9 @@ start a container. What is kept says which files it was made of, and counts whil
 
 from __future__ import annotations
 
-from hardener import __version__, linux, policies
+from hardener import __version__, launch, linux, policies
 from hardener.errors import HardenError
+from hardener.launch import base
 from hardener.oci import json_text
 from hardener.policies import stored
 from hardener.runtime import kept
@@ -33,7 +34,7 @@ def load(what: str, cache: str) -> Stored:
         return found
     from hardener.policies.load import load as read
 
-    made = stored.store(read(what))
+    made = stored.store(read(what), base.nothing())
     if name:
         kept.write(cache, "policy", name, made.encode())
     found = stored.restore(made)
@@ -68,6 +69,7 @@ def _key(*parts: str) -> str:
         code = (
             kept.makers(policies.__path__, *_READERS, *(f"walls/{name}" for name in _WALLS)),
             kept.makers(linux.__path__, *_COMPILER),
+            kept.makers(launch.__path__, "base"),
         )
     except OSError:
         return ""

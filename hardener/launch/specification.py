@@ -11,9 +11,10 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError
-from hardener.launch import base, roots, walls
+from hardener.launch import base, cache, roots, walls
 from hardener.linux.binding import MACHINE
 from hardener.oci.runtime import Mount, Root, Spec, User
+from hardener.policies import stored
 from hardener.runtime import users
 from hardener.runtime.job import Rootfs
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hardener.launch.request import Request
     from hardener.oci.runtime import Linux, Process
     from hardener.policies.runtime import Runtime
+    from hardener.policies.stored import Stored
     from hardener.runtime.places import Places
 
 UPPER: Final = "64m"
@@ -51,8 +53,8 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     `join` finds the namespace of another container (`walls.lay_namespaces`); `unenforceable` are the controllers whose limits this machine
     cannot enforce and the user does without.
     """
-    runtime = base.of_policy(request.policy)
-    spec = base.hardened(runtime)
+    policy = cache.load(_file(request.policy), places.cache)
+    spec = policy.settled()
     root = roots.find(request, places)
     if spec.process is None or spec.linux is None:
         raise HardenError("a policy left nothing of a container", where=request.policy)
@@ -68,16 +70,20 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     if not any(namespace.type == "network" and not namespace.path for namespace in linux.namespaces):
         linux.sysctl = {name: value for name, value in (linux.sysctl or {}).items() if name not in base.PORTS} or None
     walls.lay_ids(request, linux)
-    walls.lay_capabilities(request, process, runtime)
-    if request.annotations or request.init or runtime.init:
+    walls.lay_capabilities(request, process)
+    if request.annotations or request.init:
         _annotate(request, spec)
     copy_up: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     looser: tuple[str, ...] = ()
     if request.asks() or unenforceable:
+        runtime = policy.runtime()
+        profile = linux.seccomp = runtime.seccomp if linux.seccomp == stored.APART else linux.seccomp
         files = _further(request, spec, linux, process, runtime, places, unenforceable)
         copy_up, volumes = tuple(files.copy_up), tuple(files.volumes)
         looser = _judge(runtime, spec)
+        if linux.seccomp is profile and policy.profile:
+            linux.seccomp = stored.APART
     rootfs = Rootfs(
         layers=root.layers,
         upper=UPPER if request.writable and request.keep is None else None,
@@ -85,7 +91,13 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         map_root=root.map_root,
         copy_up=copy_up,
     )
-    return Draft(_with_filter(spec, runtime), rootfs, root, looser, volumes)
+    _write_filter(linux, process, policy, places)
+    return Draft(spec, rootfs, root, looser, volumes)
+
+
+def _file(policy: str) -> str:
+    """Return a policy's name, or the absolute path of its file: what is kept of it is kept by that."""
+    return policy if "/" not in policy or policy.startswith("/") else f"{posix.getcwd()}/{policy}"
 
 
 def _root(request: Request, root: roots.Root, spec: Spec, linux: Linux) -> None:
@@ -191,9 +203,15 @@ def _judge(runtime: Runtime, spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.line for one in found))
 
 
-def _with_filter(spec: Spec, runtime: Runtime) -> Spec:
+def _write_filter(linux: Linux, process: Process, policy: Stored, places: Places) -> None:
     """Write the filter of system calls out; which rules of a profile count depends on capabilities, so it comes last."""
-    from hardener.policies.resolve import resolve
+    if not linux.seccomp:
+        return
+    text, name = policy.profile, policy.name
+    if linux.seccomp != stored.APART:
+        from json import dumps
 
+        text, name = dumps(linux.seccomp), "--security-opt seccomp"
+    held = process.capabilities.bounding if process.capabilities is not None else ()
     release = [int(number) for number in posix.uname().release.split("-")[0].split(".")[:2]]
-    return resolve(spec, runtime.seccomp_name or "", machine=MACHINE, kernel=(release[0], release[1]))
+    linux.seccomp = cache.filter_rules(text, name, machine=MACHINE, kernel=(release[0], release[1]), capabilities=held, cache=places.cache)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from hardener.launch.request import Request
     from hardener.oci.runtime import Linux, Process, Spec
-    from hardener.policies.runtime import Runtime
 
 ALL: Final = "ALL"
 LANDLOCK: Final = "dev.hardener.landlock"
@@ -110,14 +109,15 @@ def _own() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
 # --- privileges ---------------------------------------------------------------------------------------------------------------
 
 
-def lay_capabilities(request: Request, process: Process, runtime: Runtime) -> None:
+def lay_capabilities(request: Request, process: Process) -> None:
     """Give the capabilities of the policy, without what is dropped, with what is added; ambient too where the user is not root."""
-    base = () if runtime.capabilities is None else runtime.capabilities.given
+    given = process.capabilities.bounding if process.capabilities is not None else ()
+    own = [name.removeprefix("CAP_") for name in given]
     added, dropped = _names(request.capabilities_added, "--cap-add"), _names(request.capabilities_dropped, "--cap-drop")
     if request.privileged or ALL in added:
         held = [name for name in CAPABILITIES if name not in dropped or ALL in dropped]
     else:
-        kept = [] if ALL in dropped else [name for name in base if name not in dropped]
+        kept = [] if ALL in dropped else [name for name in own if name not in dropped]
         held = [*dict.fromkeys([*kept, *added])]
     names = tuple([f"CAP_{name}" for name in held])
     user = process.user

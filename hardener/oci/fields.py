@@ -132,6 +132,8 @@ class Fields:
         out: dict[str, object] = {}
         for attribute, (name, kind) in self.TABLE.items():
             value = getattr(self, attribute)
+            if value is None and kind.default is None:  # absent, or taken away since
+                continue
             if value != kind.default or attribute in self.present:
                 out[name.removesuffix("!")] = kind.dump(value) if value is not None else None
         return out | self.extra

@@ -11,7 +11,6 @@ from _blake2 import blake2b
 
 from hardener.errors import HardenError
 from hardener.oci import json_text
-from hardener.oci.runtime import VERSION as OCI_VERSION
 from hardener.oci.runtime import Spec
 
 TYPE_CHECKING = False
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from hardener.policies.model import Policy
     from hardener.policies.runtime import Runtime
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Changes whenever the same policy may be stored differently."""
 
 APART: Final = {"defaultAction": "kept apart"}
@@ -49,12 +48,12 @@ class Stored:
         return made
 
     def settled(self) -> Spec:
-        """Return a new specification as the policy makes it of one that says nothing; `linux.seccomp` is APART where there is a profile."""
+        """Return what the policy makes of a specification that asks for nothing; `linux.seccomp` is APART where there is a profile."""
         return Spec.parse(self._spec)
 
 
-def store(policy: Policy) -> str:
-    """Return the `runtime:` of a policy as text, with the hash of every file that took part."""
+def store(policy: Policy, nothing: Spec) -> str:
+    """Return the `runtime:` of a policy as text, what it makes of a specification that asks for nothing, and hashes of its files."""
     import os
     from json import dumps
 
@@ -63,7 +62,7 @@ def store(policy: Policy) -> str:
     if policy.runtime is None:
         raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
     runtime = policy.runtime.dump()
-    spec = enforce.apply(policy.runtime, Spec(oci_version=OCI_VERSION)).dump()
+    spec = enforce.apply(policy.runtime, nothing).dump()
     linux = spec.get("linux")
     profile = linux.get("seccomp") if isinstance(linux, dict) else None
     if isinstance(linux, dict) and profile:

@@ -14,7 +14,7 @@ from hardener.errors import HardenError
 from hardener.linux.filters import compile_filter
 from hardener.linux.names import CAPABILITIES
 from hardener.oci import json_text
-from hardener.oci.runtime import Spec
+from hardener.oci.runtime import VERSION, Spec
 from hardener.policies import enforce, runtime_load, runtime_tighten, stored
 from hardener.policies import runtime as model
 from hardener.policies.load import load
@@ -362,7 +362,7 @@ def test_what_is_stored_comes_back_until_a_file_changes(tmp_path: Path) -> None:
     base = write(tmp_path, "name: base\nruntime: {seccomp: base.json, cpus: 1.5}\n", "base.yaml")
     policy = load(write(tmp_path, "name: own\nextends: base.yaml\nruntime: {memory: 1g}\n"))
     assert policy.files == (str(tmp_path / "p.yaml"), base, str(tmp_path / "base.json"))
-    text = stored.store(policy)
+    text = stored.store(policy, Spec(oci_version=VERSION))
     assert restored(text) == policy.runtime
     for name in ("base.json", "base.yaml", "p.yaml"):
         path = tmp_path / name
@@ -384,7 +384,7 @@ def restored(text: str) -> Runtime | None:
 def test_what_a_policy_makes_of_nothing_is_stored_with_it(tmp_path: Path, ptrace: str) -> None:
     write(tmp_path, json.dumps(BASE_PROFILE), "base.json")
     policy = load(write(tmp_path, f"name: own\nruntime: {{seccomp: base.json, cpus: 1.5{ptrace}}}\n"))
-    kept = stored.restore(stored.store(policy))
+    kept = stored.restore(stored.store(policy, Spec(oci_version=VERSION)))
     assert policy.runtime is not None
     assert kept is not None
     assert kept.runtime() == policy.runtime
@@ -407,7 +407,7 @@ def test_what_was_not_stored_is_nothing(text: str) -> None:
 
 def test_a_policy_without_runtime_is_not_stored() -> None:
     with pytest.raises(HardenError, match="says nothing of containers that run"):
-        stored.store(load("cis-docker-1.6"))
+        stored.store(load("cis-docker-1.6"), Spec(oci_version=VERSION))
 
 
 @given(
