@@ -188,12 +188,22 @@ def _formatter(prog: str) -> HelpFormatter:
 
 def complain(error: HardenError) -> None:
     """Print an error to standard error: what, where, how to fix."""
-    lines = [f"harden: error: {error.what}"]
+    lines = [f"harden: error: {tame(error.what)}"]
     if error.where:
-        lines.append(f"  at: {error.where}")
+        lines.append(f"  at: {tame(error.where)}")
     if error.how:
-        lines.append(f"  fix: {error.how}")
+        lines.append(f"  fix: {tame(error.how)}")
     print("\n".join(lines), file=sys.stderr)
+
+
+def tame(text: str) -> str:
+    """Return a message that quotes what we did not write: it drives no terminal, and no line of it looks like one of ours."""
+    lines = text.split("\n")
+    if not all(line.isprintable() for line in lines):
+        from hardener.reports.excerpt import visible
+
+        lines = [visible(line) for line in lines]
+    return "\n    ".join(lines)
 
 
 def _bug(message: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
+from hardener.launch import private
 from hardener.launch.base import QUIET
 from hardener.linux import mounting
 from hardener.oci.runtime import Mount
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from hardener.runtime.places import Places
 
 HOST: Final = "host"
-# What of this machine is nobody's business, when its own root is the container's.
-HIDDEN: Final = (
-    *("/home", "/root", "/var", "/srv", "/mnt", "/media", "/boot", "/opt/containers", "/etc/ssh", "/etc/ssl/private", "/etc/sudoers.d"),
-)
-HIDDEN_FILES: Final = (
-    *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/krb5.keytab", "/etc/machine-id"),
-)
 
 
 class Root:
@@ -76,24 +70,17 @@ def _host() -> Root:
     root = Root("/")
     # The root user inside must not be the owner of what root alone may read on this machine.
     root.map_root = False
-    hidden = [path for path in HIDDEN if _is_directory(path)]
+    folders, files = private.find()
     root.mounts = (
-        *[Mount(destination=path, type="tmpfs", source="hidden", options=(*QUIET, "mode=755", "size=1m")) for path in hidden],
+        *[Mount(destination=path, type="tmpfs", source="hidden", options=(*QUIET, "mode=755", "size=1m")) for path in folders],
         *[
             Mount(destination=path, type="bind", source=path, options=("rbind", "ro", "nosuid", "nodev"))
             for path in ("/usr",)
             if _is_mount(path)
         ],
     )
-    root.masked = HIDDEN_FILES
+    root.masked = tuple(files)
     return root
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return posix.lstat(path).st_mode & 0o170000 == 0o040000
-    except FileNotFoundError:
-        return False
 
 
 def _is_mount(path: str) -> bool:

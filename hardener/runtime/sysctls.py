@@ -41,7 +41,7 @@ def plan(spec: Spec) -> Sysctls | None:
         parts = name.split("/" if slashed else ".")
         dotted = ".".join(parts)
         owner = next((owner for prefix, owner in _OWNERS if dotted == prefix or (prefix.endswith(".") and dotted.startswith(prefix))), None)
-        if owner is None or not all(part not in ("", ".", "..") and "/" not in part for part in parts):
+        if owner is None or not all(part not in ("", ".", "..") and not {"/", "\0"} & {*part} for part in parts):
             raise HardenError(
                 f"{name!r} is a parameter of the whole machine",
                 where="linux.sysctl",

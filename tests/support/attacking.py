@@ -36,13 +36,12 @@ def script(name: str, *args: str) -> list[str]:
 
 
 def without(document: dict[str, Any], *walls: str) -> dict[str, Any]:
-    """Return a container that lacks walls: seccomp, user, capabilities, cgroup, masks."""
+    """Return a container that lacks walls: seccomp, user, capabilities, cgroup, network, masks, landlock."""
     naive: dict[str, Any] = json.loads(json.dumps(document))
     linux, process = naive["linux"], naive["process"]
     if "seccomp" in walls:
         linux.pop("seccomp", None)
     if "user" in walls:
-        linux["namespaces"] = [row for row in linux["namespaces"] if row["type"] != "user"]
         linux.pop("uidMappings", None)
         linux.pop("gidMappings", None)
     if "capabilities" in walls:
@@ -52,9 +51,11 @@ def without(document: dict[str, Any], *walls: str) -> dict[str, Any]:
         process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted", "inheritable"), held)
         process["noNewPrivileges"] = False
         linux.get("resources", {}).pop("devices", None)
-    if "cgroup" in walls:
-        linux["namespaces"] = [row for row in linux["namespaces"] if row["type"] != "cgroup"]
+    linux["namespaces"] = [row for row in linux["namespaces"] if row["type"] not in walls]
     if "masks" in walls:
         linux["maskedPaths"] = linux["readonlyPaths"] = []
-    naive.pop("annotations", None)
+    if "network" in walls:
+        linux.pop("sysctl", None)
+    if "landlock" in walls:
+        naive.setdefault("annotations", {})["dev.hardener.landlock"] = "off"
     return naive
