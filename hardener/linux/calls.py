@@ -211,9 +211,13 @@ def prctl(option: int, second: int = 0, third: int = 0, *, name: str = "") -> in
 
 def last_capability() -> int:
     """Return the highest capability number that the kernel knows."""
-    last = 0
-    while attempt(_nr("prctl"), PR_CAPBSET_READ, last + 1) >= 0:
-        last += 1
+    last, unknown = 0, 64  # more do not fit into its sets
+    while unknown - last > 1:
+        middle = (last + unknown) // 2
+        if attempt(_nr("prctl"), PR_CAPBSET_READ, middle) >= 0:
+            last = middle
+        else:
+            unknown = middle
     return last
 
 

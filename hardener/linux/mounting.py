@@ -101,7 +101,8 @@ def new_filesystem(fstype: str, source: str, options: Sequence[str] = (), *, att
         for option in options:
             key, equals, value = option.partition("=")
             _configure(context, fstype, key, value if equals else None)
-        check(attempt(SYSCALLS["fsconfig"], context, FSCONFIG_CMD_CREATE, 0, 0, 0), f"fsconfig({fstype}: create){_log(context)}")
+        result = attempt(SYSCALLS["fsconfig"], context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+        check(result, f"fsconfig({fstype}: create){_log(context) if result < 0 else ''}")
         return check(attempt(SYSCALLS["fsmount"], context, FSMOUNT_CLOEXEC, attributes), f"fsmount({fstype})")
     finally:
         _close(context)

@@ -23,18 +23,25 @@ def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, null
         mounting.attach(tree, target, name=path)
         posix.close(tree)
         posix.close(target)
+    empty: dict[bool, int] = {}  # by whether it is a directory: the first mask, of which the others are copies
     for path in masked:
         target = _open(root_fd, path)
         if target is None:
             continue
-        if destinations.is_directory(target):
+        directory = destinations.is_directory(target)
+        if directory in empty:
+            tree = mounting.clone_tree(empty[directory])
+        elif directory:
             tree = mounting.new_filesystem("tmpfs", "mask", ("size=4k", "nr_inodes=1", "mode=555"), attributes=_EMPTY)
         else:
             tree = mounting.clone_tree(null_fd)
             mounting.set_attributes(tree, add=MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, name=path)
         mounting.attach(tree, target, name=path)
-        posix.close(tree)
+        if empty.setdefault(directory, tree) != tree:
+            posix.close(tree)
         posix.close(target)
+    for tree in empty.values():
+        posix.close(tree)
 
 
 def _open(root_fd: int, path: str) -> int | None:
