@@ -140,3 +140,15 @@ def test_a_named_parameter_of_a_namespace(root: Path, folder: Path) -> None:
     values = {"net.ipv4.ip_unprivileged_port_start": "80", "kernel.shm_rmid_forced": "1"}
     paths = [f"/proc/sys/{name.replace('.', '/')}" for name in values]
     assert launch(config(root, "cat", *paths, linux__sysctl=values), folder).out == "80\n1\n"
+
+
+@pytest.mark.parametrize("words", [["subset=pid"], ["subset=pid", "hidepid=invisible"], ["hidepid=2"]])
+def test_a_smaller_proc(root: Path, folder: Path, words: list[str]) -> None:
+    script = "cat /proc/self/comm /proc/thread-self/comm; ls /proc | grep -v '^[0-9]' | tr '\\n' ' '; grep -c ' - proc proc .*'$0 /proc/self/mountinfo"
+    document = config(root, "/bin/sh", "-c", script, words[-1])
+    document["mounts"][0]["options"] = words
+    result = launch(document, folder)
+    assert result.out.startswith("cat\ncat\n")
+    assert int(result.out.split()[-1]) > 0 or words == ["hidepid=2"]  # which the kernel calls invisible
+    if "subset=pid" in words:
+        assert result.out.split()[2:-1] == ["self", "thread-self"]
