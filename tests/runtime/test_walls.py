@@ -144,7 +144,8 @@ def test_a_named_parameter_of_a_namespace(root: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("words", [["subset=pid"], ["subset=pid", "hidepid=invisible"], ["hidepid=2"]])
 def test_a_smaller_proc(root: Path, folder: Path, words: list[str]) -> None:
-    script = "cat /proc/self/comm /proc/thread-self/comm; ls /proc | grep -v '^[0-9]' | tr '\\n' ' '; grep -c ' - proc proc .*'$0 /proc/self/mountinfo"
+    script = "cat /proc/self/comm /proc/thread-self/comm; ls /proc | grep -v '^[0-9]' | tr '\\n' ' '; "
+    script += "grep -c ' - proc proc .*'$0 /proc/self/mountinfo"
     document = config(root, "/bin/sh", "-c", script, words[-1])
     document["mounts"][0]["options"] = words
     result = launch(document, folder)
