@@ -59,6 +59,8 @@ def since(text: str, flag: str, now_ns: int | None = None) -> int:
 
 
 def _duration_s(text: str) -> float | None:
+    if not text:
+        return None
     total = 0.0
     while text:
         digits = len(text) - len(text.lstrip("0123456789."))

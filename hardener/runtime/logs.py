@@ -42,36 +42,37 @@ class Log:
 
     def add(self, stream: str, chunk: bytes) -> None:
         """Take what the container wrote."""
-        lines = (self._open[stream] + chunk).split(b"\n")
-        rest = lines.pop()
-        records = [line + b"\n" for line in lines]
+        given = self._open[stream] + chunk
+        whole, newline, rest = given.rpartition(b"\n")
+        pieces = [f"{line}\n" for line in whole.decode("utf-8", "surrogateescape").split("\n")] if newline else []
         while len(rest) >= LINE_BYTES:
-            records.append(rest[:LINE_BYTES])
+            pieces.append(rest[:LINE_BYTES].decode("utf-8", "surrogateescape"))
             rest = rest[LINE_BYTES:]
         self._open[stream] = rest
-        self._keep(stream, records)
+        self._keep(stream, pieces, len(given) - len(rest))
 
     def close(self) -> None:
         """Keep the lines that never ended, and close the file."""
         for stream, rest in self._open.items():
-            self._keep(stream, [rest] if rest else [])
+            self._keep(stream, [rest.decode("utf-8", "surrogateescape")] if rest else [], len(rest))
             self._open[stream] = b""
         if self._fd >= 0:
             posix.close(self._fd)
             self._fd = -1
 
-    def _keep(self, stream: str, records: list[bytes]) -> None:
-        if not records:
+    def _keep(self, stream: str, pieces: list[str], size_bytes: int) -> None:
+        if not pieces:
             return
         now = clock.moment()
-        block = "".join([_record(stream, record, now) for record in records]).encode()
+        end = f',"stream":"{stream}","time":"{now}"}}\n'
+        block = "".join([f'{{"log":{quoted(piece)}{end}' for piece in pieces]).encode()
         if self._lost_bytes:
-            lost = f"harden: {self._lost_bytes} bytes were not kept: {self._reason}\n"
-            block = _record(ERR, lost.encode(), now).encode() + block
+            lost = quoted(f"harden: {self._lost_bytes} bytes were not kept: {self._reason}\n")
+            block = f'{{"log":{lost},"stream":"{ERR}","time":"{now}"}}\n'.encode() + block
         try:
             self._write(block)
         except OSError as error:
-            self._lost_bytes += sum(map(len, records))
+            self._lost_bytes += size_bytes
             self._reason = posix.strerror(error.errno or 0)
         else:
             self._lost_bytes = 0
@@ -109,11 +110,6 @@ class Log:
 
 def _name(number: int) -> str:
     return f"{NAME}.{number}" if number else NAME
-
-
-def _record(stream: str, line: bytes, now: str) -> str:
-    content = quoted(line.decode("utf-8", "surrogateescape"))
-    return f'{{"log":{content},"stream":"{stream}","time":"{now}"}}\n'
 
 
 # --- reading --------------------------------------------------------------------------------------------------------------------
