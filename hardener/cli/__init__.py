@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "run": "run a program in a container that is locked down unless told otherwise",
     "volume": "make, list, show and remove named volumes",
     "ps": "list the containers that run, or with -a all that have a name",
+    "exec": "run another program in a container that runs, behind the same walls",
     "logs": "print what a detached container has written",
     "attach": "be the standard streams of a container that runs",
     "stop": "ask containers to end, and end them when they do not",

@@ -128,9 +128,9 @@ def account(door: Door, user: str) -> users.Account:
     return users.resolve(user, users.database(door.root, "/etc/passwd"), users.database(door.root, "/etc/group"))
 
 
-def plan(spec: Spec, name: str, machine: cgroups.Layout) -> Launch:
+def plan(spec: Spec, name: str, machine: cgroups.Layout, cache: str = "") -> Launch:
     """Return the plans for a process of a container: `spec` is the container's, with the process that is to be started."""
-    launch = container.plan(spec, bundle="/", name=name, machine=machine)
+    launch = container.plan(spec, bundle="/", name=name, machine=machine, cache=cache)
     launch.reaper = None  # the container has its first process
     return launch
 
