@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "volume": "make, list, show and remove named volumes",
     "ps": "list the containers that run, or with -a all that have a name",
     "exec": "run another program in a container that runs, behind the same walls",
+    "inspect": "show the walls of containers as the kernel shows them, or all there is to know of them",
     "logs": "print what a detached container has written",
     "attach": "be the standard streams of a container that runs",
     "stop": "ask containers to end, and end them when they do not",

@@ -67,7 +67,7 @@ def find(pid: int, pidfd: int, machine: cgroups.Layout) -> Door:
     spaces: dict[str, int] = {}
     root = -1
     try:
-        pid, pidfd = _member(pid, pidfd)
+        pid, pidfd = member(pid, pidfd)
         root = posix.open(f"/proc/{pid}/root", O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         flags = 0
         for kind, (flag, _) in KINDS.items():
@@ -93,7 +93,7 @@ def find(pid: int, pidfd: int, machine: cgroups.Layout) -> Door:
 _FILES: Final = {"mount": "mnt", "network": "net"}
 
 
-def _member(pid: int, pidfd: int) -> tuple[int, int]:
+def member(pid: int, pidfd: int) -> tuple[int, int]:
     """Return a process through which an ordinary user may enter: an init of ours lets nobody look into it, what it has started does."""
     try:
         posix.stat(f"/proc/{pid}/ns/mnt")
