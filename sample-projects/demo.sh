@@ -69,7 +69,7 @@ folder=$(mktemp -d /tmp/harden-demo.XXXXXX) || exit 2
 chmod 755 "$folder"
 export HARDENER_ROOT="$folder/hardener"
 clean() {
-    harden rm --force versions >/dev/null 2>&1
+    harden rm --force versions walls >/dev/null 2>&1
     rm -rf "$folder"
 }
 trap clean EXIT
@@ -112,3 +112,9 @@ else
     show 0 harden stop versions
     show 0 harden rm versions
 fi
+
+say "A container that stays, and its walls as the kernel shows them, not as they were planned"
+show 0 harden run $without -d --rm --name walls host -- sleep 300
+show 0 harden exec walls sh -c 'echo behind the same walls; touch /usr/bin/x || true'
+show 0 harden inspect --format table walls
+show 0 harden kill walls

@@ -16,7 +16,6 @@ from hardener.runtime import cgroups, container, detach, enter, state, walls
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from hardener.oci.runtime import Spec
     from hardener.runtime.job import Job
     from hardener.runtime.state import State
     from hardener.runtime.walls import Wall
@@ -117,7 +116,7 @@ def _container(record: State) -> Report:
         title = f"{record.name} is {record.status}: this is what it would be started with"
         return Report(title, _planned(record, job), record, job)
     title = f"{record.name} is {record.status}: process {record.pid}, image {job.image or job.rootfs.layers[-1:]}, policy {job.policy}"
-    return Report(title, [*_live(record.pid, pidfd), *_unseen(job.spec)], record, job)
+    return Report(title, [*_live(record.pid, pidfd), _unseen(record, job)], record, job)
 
 
 def _process(pid: int) -> Report:
@@ -143,12 +142,12 @@ def _live(pid: int, pidfd: int) -> list[Wall]:
     return found
 
 
-def _unseen(spec: Spec) -> list[Wall]:
-    """Return what the kernel does not show of a process, as it was asked for."""
-    off = (spec.annotations or {}).get("dev.hardener.landlock") == "off"
-    return [
-        walls.Wall("Landlock", not off, "off" if off else "asked for", "the kernel does not show it; `harden run` fails where it cannot be")
-    ]
+def _unseen(record: State, job: Job) -> Wall:
+    """Return what the kernel does not show of a process, as it was asked for: where that cannot be had, a container does not start."""
+    plan = detach.plan(job, record).landlock
+    return walls.Wall(
+        "Landlock", not plan.missing, "off" if plan.missing else "on", plan.missing or "as planned: the kernel does not show it"
+    )
 
 
 def _planned(record: State, job: Job) -> list[Wall]:

@@ -58,8 +58,10 @@ class _Seen:
         point, path = self.machine.v1.get(controller), self.cgroups.get(controller)
         if point is None:
             point, path = self.machine.unified, self.cgroups.get("")
+        if point is None or path in (None, "/"):
+            return None
         try:
-            return procfs.read(f"{point}{path}/{name}").strip() if point is not None and path is not None else None
+            return procfs.read(f"{point}{path}/{name}").strip()
         except FileNotFoundError:
             return None
 
@@ -116,13 +118,23 @@ def _capabilities(seen: _Seen) -> Wall:
     held = {name: int(seen.status[field], 16) for field, name in _SETS.items()}
     if not any(held.values()):
         return Wall("capabilities", True, "none", "all five sets are empty")
-    detail = "; ".join(f"{name} {_names(mask)}" for name, mask in held.items() if mask)
+    sets: dict[int, list[str]] = {}
+    for name, mask in held.items():
+        if mask:
+            sets.setdefault(mask, []).append(name)
+    detail = "; ".join(f"{', '.join(names)}: {_names(mask)}" for mask, names in sets.items())
     return Wall("capabilities", False, f"{held['bounding'].bit_count()} held", detail)
 
 
 def _names(mask: int) -> str:
-    every = (1 << calls.last_capability() + 1) - 1
-    return "all" if mask & every == every else " ".join(name.removeprefix("CAP_") for name in privileges.names(mask))
+    lacking = (1 << calls.last_capability() + 1) - 1 & ~mask
+    if lacking.bit_count() < 4:
+        return " ".join(["all but", *_plain(lacking)]) if lacking else "all"
+    return " ".join(_plain(mask))
+
+
+def _plain(mask: int) -> list[str]:
+    return [name.removeprefix("CAP_") for name in privileges.names(mask)]
 
 
 def _new_privileges(seen: _Seen) -> Wall:
@@ -178,7 +190,7 @@ def size_text(size: int) -> str:
 
 
 def _is_mask(mount: MountPoint) -> bool:
-    kernel = mount.point.startswith(("/proc/", "/sys/"))
+    kernel = mount.point.startswith(("/proc/", "/sys/")) and not mount.point.startswith("/sys/fs/cgroup")
     return mount.root.endswith("/null") or (kernel and mount.fstype == "tmpfs")
 
 
@@ -290,8 +302,8 @@ def _descriptors(seen: _Seen) -> Wall:
         if target.startswith("/") and info.get("mnt_id") not in inside:
             (streams if int(name) < 3 else found).append(f"{name} {target}")
     if found:
-        return Wall("open files of ours", False, f"{len(found)} open", ", ".join(found))
-    return Wall("open files of ours", True, "none", f"but its standard streams: {', '.join(streams)}" if streams else "")
+        return Wall("this machine's files", False, f"{len(found)} open", ", ".join(found))
+    return Wall("this machine's files", True, "none", f"but its standard streams: {', '.join(streams)}" if streams else "")
 
 
 _LOOKS: Final[tuple[Callable[[_Seen], Wall], ...]] = (
