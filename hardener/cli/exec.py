@@ -37,7 +37,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("program", nargs=REMAINDER, metavar="PROGRAM", help="the program and its arguments")
     parser.epilog = (
         "It joins all namespaces and control groups of the container, with its capabilities, filter of system calls, limits and user\n"
-        "unless -u names another one.\n\n"
+        "unless -u names another one. Where Landlock stands, it cannot look into the other processes (/proc/1/environ, debuggers).\n\n"
         "The exit code is the program's; 125 it did not start, 126 it is not executable, 127 it is not there, 128+N signal N."
     )
 
