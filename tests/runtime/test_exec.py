@@ -72,10 +72,11 @@ def test_input_only_when_asked_for(one: Lives) -> None:
 
 
 def test_detached_it_outlives_the_command(one: Lives) -> None:
-    assert one.do("exec", "-d", "one", "sh", "-c", "readlink /proc/$$/fd/0 /proc/$$/fd/1 >/tmp/streams; echo $$ >/tmp/pid; sleep 100") == ""
+    script = "a=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo $a >/tmp/streams; echo $$ >/tmp/pid; sleep 100"
+    assert one.do("exec", "-d", "one", "sh", "-c", script) == ""
     until(lambda: one("exec", "one", "sh", "-c", "kill -0 $(cat /tmp/pid)").returncode == 0)
     assert one("exec", "-d", "one", "/nosuch").returncode == 127
-    assert one.do("exec", "one", "cat", "/tmp/streams") == "/dev/null\n/dev/null\n"
+    assert one.do("exec", "one", "cat", "/tmp/streams") == "/dev/null /dev/null /dev/null\n"
 
 
 def test_a_container_that_is_not_running(one: Lives) -> None:
