@@ -4,11 +4,15 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from launching import Running, config, launch
 
+from hardener.linux import mounting
+from hardener.oci.runtime import Spec
+from hardener.runtime import layers, mounts
 from hardener.runtime.job import Rootfs
 
 SH = ("/bin/sh", "-c")
@@ -24,10 +28,10 @@ def layer(folder: Path, name: str, **files: str) -> str:
     return str(path)
 
 
-def over(folder: Path, script: str, *layers: str, **rootfs: Any) -> Any:
+def over(folder: Path, script: str, *below: str, **rootfs: Any) -> Any:
     held = {name: ["CAP_CHOWN", "CAP_FOWNER"] for name in ("bounding", "effective", "permitted")}
     document = config("/nowhere", *SH, script, root__readonly=not ("upper" in rootfs or "keep" in rootfs), process__capabilities=held)
-    return launch(document, folder, rootfs=Rootfs(layers=layers, **rootfs))
+    return launch(document, folder, rootfs=Rootfs(layers=below, **rootfs))
 
 
 def test_layers_lie_over_one_another(folder: Path) -> None:
@@ -190,10 +194,53 @@ def test_a_mount_that_cannot_be_filled(folder: Path, mount: Mapping[str, object]
 
 @pytest.mark.parametrize("names", [("one",), ("low", "top"), ("a:b", "b,c", "one")])
 def test_an_image_is_mounted(folder: Path, names: tuple[str, ...]) -> None:
-    layers = [layer(folder, name, file=name) for name in names]
-    options = ["ro", "lowerdir=" + ":".join(name.replace(":", "\\:") for name in reversed(layers))]
+    below = [layer(folder, name, file=name) for name in names]
+    options = ["ro", "lowerdir=" + ":".join(name.replace(":", "\\:") for name in reversed(below))]
     result = mounted(
         folder, "cat /data/file; stat -c %u /data/file; touch /data/x", layer(folder, "root"), {"type": "overlay", "options": options}
     )
     assert result.out == f"{names[-1]}0\n", result
     assert "Read-only" in result.err
+
+
+# --- plans, and kernels that can do less ------------------------------------------------------------------------------------------
+
+
+def test_a_root_is_described() -> None:
+    def lines(readonly: bool = False, **rootfs: Any) -> list[str]:
+        spec = Spec.parse(config("/root", "true", root__readonly=readonly))
+        return mounts.plan(spec, "/", Rootfs(**rootfs)).lines()[:2]
+
+    assert lines(True)[0] == "root /root (read-only)"
+    assert lines(upper="64m")[0] == "root /root (writable, writes go to 64m of memory)"
+    assert lines(keep="/kept")[0] == "root /root (writable, writes are kept in /kept)"
+    assert lines(True, layers=("/low", "/top")) == ["root /top (read-only)", "over /low"]
+    spec = Spec.parse(config("/root", "true"))
+    spec.mounts[0].destination, spec.mounts[0].type = "/data", "tmpfs"
+    assert "/data tmpfs, filled from the image" in mounts.plan(spec, "/", Rootfs(copy_up=("/data",))).lines()
+
+
+@pytest.mark.parametrize(("release", "old"), [("5.18.0-1-amd64", True), ("5.19.0", False), ("6.1.0-56-amd64", False), ("4.19", True)])
+def test_kernels_that_put_no_overlay_over_mapped_ids(monkeypatch: pytest.MonkeyPatch, release: str, old: bool) -> None:
+    monkeypatch.setattr(layers, "posix", SimpleNamespace(uname=lambda: SimpleNamespace(release=release)))
+    assert layers.is_old() is old
+
+
+def test_on_such_a_kernel_the_files_belong_to_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "is_old", lambda: True)
+    result = over(folder, "cat /file; stat -c %u /file", layer(folder, "low", file="low"), layer(folder, "high"))
+    assert result.out == "low65534\n"
+    assert result.notices[0].startswith("the files of / belong to nobody inside")
+
+
+def test_a_filesystem_that_cannot_map_ids_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = mounting.set_attributes
+
+    def refusing(fd: int, **options: Any) -> None:
+        if options.get("user_fd") is not None and "keep" in options["name"]:
+            raise OSError(22, "mount_setattr: Invalid argument")
+        real(fd, **options)
+
+    monkeypatch.setattr(mounting, "set_attributes", refusing)
+    result = over(folder, "true", layer(folder, "low"), keep=str(folder / "kept"))
+    assert "what is written cannot be kept there" in result.error
