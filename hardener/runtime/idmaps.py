@@ -48,7 +48,19 @@ def plan(spec: Spec) -> Maps | None:
     linux = spec.linux
     if linux is None or not any(namespace.type == "user" and not namespace.path for namespace in linux.namespaces):
         return None
-    return Maps(_ranges(linux.uid_mappings, "linux.uidMappings"), _ranges(linux.gid_mappings, "linux.gidMappings"))
+    maps = Maps(_ranges(linux.uid_mappings, "linux.uidMappings"), _ranges(linux.gid_mappings, "linux.gidMappings"))
+    user = spec.process.user if spec.process is not None else None
+    if user is not None:
+        for kind, wanted, ids in (("user", user.uid or 0, maps.uids), ("group", user.gid or 0, maps.gids)):
+            if ids and wanted >= 0 and not any(inside <= wanted < inside + size for inside, _, size in ids):
+                raise HardenError(
+                    f"{kind} {wanted} is none of the ids of this container",
+                    where="process.user",
+                    how=f"an ordinary user needs a range in /etc/sub{kind[0]}id to be more than root inside"
+                    if len(ids) == 1 and ids[0][2] == 1
+                    else f"there are {', '.join(f'{inside} to {inside + size - 1}' for inside, _, size in ids)}",
+                )
+    return maps
 
 
 def _ranges(mappings: tuple[IdMapping, ...], where: str) -> tuple[tuple[int, int, int], ...]:

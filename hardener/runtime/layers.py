@@ -11,7 +11,7 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import mounting
-from hardener.linux.consts import AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MS_NODEV, MS_NOSUID
+from hardener.linux.consts import AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_NODEV, MS_NOSUID
 from hardener.linux.mounting import O_PATH
 
 TYPE_CHECKING = False
@@ -29,6 +29,8 @@ OVERLAY_OVER_IDMAPPED: Final = (5, 19)
 ATTRIBUTES: Final = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID
 ROOT: Final = "r"  # short, as all names of the scratch filesystem
 _OTHERS: Final = 0o077
+_KIND, _LINK, _FOLDER = 0o170000, 0o120000, 0o040000
+EINVAL: Final = 22
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -126,8 +128,11 @@ def is_old() -> bool:
 # --- inside -------------------------------------------------------------------------------------------------------------------
 
 
-def place(plan: Layers, trees: list[int], kept: int | None, *, overlaid: bool) -> int:
-    """Attach the root to a scratch filesystem of our own; return a descriptor of its top. The scratch becomes the working directory."""
+def place(plan: Layers, trees: list[int], kept: int | None, *, overlaid: bool, covered: frozenset[str] = frozenset()) -> int:
+    """Attach the root to a scratch filesystem of our own; return a descriptor of its top. The scratch becomes the working directory.
+
+    `covered` are names at the top that something will be mounted on.
+    """
     scratch = mounting.new_filesystem("tmpfs", "scratch", (f"size={plan.upper or MOUNT_POINTS}", "mode=755"), attributes=ATTRIBUTES)
     mounting.attach(scratch, mounting.open_path("/"), name="scratch")
     posix.fchdir(scratch)
@@ -145,7 +150,40 @@ def place(plan: Layers, trees: list[int], kept: int | None, *, overlaid: bool) -
     if not posix.listdir(f"{above}work"):  # for the first time: the root looks as in the image
         posix.chmod(f"{above}upper", posix.fstat(trees[-1]).st_mode & 0o7777)
     options = [f"upperdir={above}upper", f"workdir={above}work", *(["userxattr"] if plan.user_attributes else [])]
-    return overlay(plan.folders, trees, ROOT, options)
+    try:
+        return overlay(plan.folders, trees, ROOT, options)
+    except OSError as error:
+        if error.errno != EINVAL or not plan.user_attributes or len(trees) > 1:
+            raise
+        # Mounts below it belong to the user namespace above, and clone_private_mount() of the kernel refuses what would uncover them.
+        if not plan.readonly:
+            raise HardenError(
+                "an ordinary user cannot write over a root with mounts below it",
+                where=plan.folders[0],
+                how="leave --writable and --keep out, and name the folder to write to: -v FOLDER:/srv/FOLDER",
+            ) from None
+        return gather(f"{ROOT}.0", covered)
+
+
+def gather(folder: str, covered: frozenset[str]) -> int:
+    """Make a root in memory that has what a folder has at its top, read-only, and room for mount points."""
+    made = mounting.new_filesystem("tmpfs", "harden", (f"size={MOUNT_POINTS}", "mode=755"), attributes=ATTRIBUTES)
+    mounting.attach(made, _here(ROOT), name="the root")
+    top = posix.open(folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    for name in posix.listdir(top):
+        kind = posix.stat(name, dir_fd=top, follow_symlinks=False).st_mode & _KIND
+        target = f"{ROOT}/{name}"
+        if kind == _LINK:
+            posix.symlink(posix.readlink(name, dir_fd=top), target)
+        elif kind == _FOLDER:
+            posix.mkdir(target, 0o755)
+            if name not in covered:
+                tree = mounting.clone_tree(top, name, recursive=True)
+                mounting.set_attributes(tree, add=ATTRIBUTES | MOUNT_ATTR_RDONLY, recursive=True, name=f"/{name}")
+                mounting.attach(tree, _here(target), name=f"/{name}")
+                posix.close(tree)
+    posix.close(top)
+    return made
 
 
 def overlay(folders: tuple[str, ...], trees: list[int], target: str, options: list[str]) -> int:

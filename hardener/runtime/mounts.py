@@ -296,7 +296,8 @@ def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str
     if plan.root.readonly and not over:
         # Nothing has to be made on it. An ordinary user's root comes with what is mounted below it, which would stay writable.
         mounting.set_attributes(sources.layers[0], add=MOUNT_ATTR_RDONLY, recursive=True, name="/")
-    root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=over)
+    covered = frozenset([entry.destination.strip("/") for entry in plan.entries])
+    root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=over, covered=covered)
     later = []
     for index, entry in enumerate(plan.entries):
         fd = _mount(plan, index, sources.entries.get(index, []), root_fd, groups)
