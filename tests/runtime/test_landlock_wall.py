@@ -15,7 +15,8 @@ from hardener.oci.runtime import Spec
 from hardener.runtime import landlock, mounts
 
 SH = ("/bin/sh", "-c")
-needs_it = pytest.mark.skipif(kernel.version() < 6, reason="kernel: Landlock is missing, or too old for scopes")
+needs_it = pytest.mark.skipif(kernel.version() < landlock.RENAMES_SINCE, reason="kernel: Landlock is missing, or too old")
+needs_scopes = pytest.mark.skipif(kernel.version() < kernel.SCOPES_SINCE, reason="kernel: Landlock is missing, or too old for scopes")
 
 
 def writable(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def host(root: Path, folder: Path, code: str, *kept: str, **changes: Any) -> Res
     return launch(document, folder)
 
 
-@needs_it
+@needs_scopes
 def test_abstract_sockets_of_this_machine_are_out_of_reach(root: Path, folder: Path) -> None:
     name = f"harden-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as server:
