@@ -85,6 +85,11 @@ def read(folder: str, name: str = "", platform: str = "") -> Image:
     return Image(folder, descriptor.digest, config, _layers(manifest, config, blob(folder, descriptor)))
 
 
+def folders(image: Image, cache: str) -> tuple[str, ...]:
+    """Return where the layers of an image are, or will be, the lowest first."""
+    return tuple("{}/layers/{}-{}".format(cache, *split_digest(diff_id)) for _, diff_id in image.layers)
+
+
 def _layers(manifest: Manifest, config: ImageConfig, where: str) -> tuple[tuple[Descriptor, str], ...]:
     if len(manifest.layers) != len(config.rootfs.diff_ids):
         raise HardenError(

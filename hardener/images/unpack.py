@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
 from hardener.images.blobs import LARGEST, MOST, PIECE, Tar
-from hardener.images.layout import blob
+from hardener.images.layout import blob, folders
 from hardener.linux import mounting
 from hardener.linux.consts import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV
 from hardener.linux.mounting import O_DIRECTORY
-from hardener.oci.image import split_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,11 +40,6 @@ LARGEST_ID: Final = 2**32 - 2
 ENOSPC, EDQUOT, EINVAL, EPERM, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOTSUP = 28, 122, 22, 1, 2, 20, 40, 36, 95
 _INSIDE: Final = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
 _XATTR: Final = "SCHILY.xattr."
-
-
-def folders(image: Image, cache: str) -> tuple[str, ...]:
-    """Return where the layers of an image are, or will be, the lowest first."""
-    return tuple("{}/layers/{}-{}".format(cache, *split_digest(diff_id)) for _, diff_id in image.layers)
 
 
 def layers(image: Image, cache: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import posix
 
-from hardener.images import unpack
+from hardener.images import layout
+from hardener.runtime import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 
 
 def layers(image: Image, cache: str) -> tuple[str, ...]:
-    """Return the folders of an image's layers, the lowest first; `cache` must be there, for us alone."""
-    folders = unpack.folders(image, cache)
+    """Return the folders of an image's layers, the lowest first; `cache` is made if need be, for us alone."""
+    folders = layout.folders(image, cache)
+    if all(map(_is_there, folders)):
+        return folders
+    from hardener.images import unpack
+
+    places.ensure(cache)
     if posix.geteuid() == 0:
         return unpack.layers(image, cache)
-    if not all(map(_is_there, folders)):
-        from hardener.runtime import borrowed
+    from hardener.runtime import borrowed
 
-        borrowed.as_root(lambda: unpack.layers(image, cache))
+    borrowed.as_root(lambda: unpack.layers(image, cache))
     return folders
 
 

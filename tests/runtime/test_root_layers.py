@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from launching import Running, config, launch
 
-from hardener.linux import mounting
+from hardener.linux import calls, consts, mounting
 from hardener.oci.runtime import Spec
 from hardener.runtime import layers, mounts
 from hardener.runtime.job import Rootfs
@@ -244,3 +244,18 @@ def test_a_filesystem_that_cannot_map_ids_keeps_nothing(folder: Path, monkeypatc
     monkeypatch.setattr(mounting, "set_attributes", refusing)
     result = over(folder, "true", layer(folder, "low"), keep=str(folder / "kept"))
     assert "what is written cannot be kept there" in result.error
+
+
+@pytest.mark.parametrize(("mode", "said"), [("ro", "Read-only file system"), ("rw", "")])
+def test_what_is_mounted_below_a_volume_is_as_the_volume(root: Path, folder: Path, mode: str, said: str) -> None:
+    (folder / "srv" / "sub").mkdir(parents=True)
+
+    def mount_below() -> None:
+        calls.unshare(consts.CLONE_NEWNS)
+        mounting.mount("", "/", "", consts.MS_REC | consts.MS_PRIVATE)
+        mounting.mount("sub", str(folder / "srv" / "sub"), "tmpfs", 0, "mode=777")
+
+    document = config(root, *SH, "touch /srv/sub/x; grep -o ' /srv/sub .*nosuid,nodev' /proc/self/mountinfo | grep -c .")
+    document["mounts"].append({"destination": "/srv", "type": "bind", "source": str(folder / "srv"), "options": ["rbind", mode]})
+    result = launch(document, folder, before=mount_below)
+    assert (result.out, said in result.err, bool(result.err)) == ("1\n", True, bool(said)), result
