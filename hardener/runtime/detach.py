@@ -132,8 +132,7 @@ def main(words: list[str]) -> NoReturn:
         what = f"this is a bug in hardener: {type(error).__name__}: {error}"
         _give_up(state, lock, 125, what, restarting="report" not in given)
         _say(report, {"what": what, "where": "supervisor", "how": "please report it", "code": 125})
-    finally:
-        posix._exit(125)
+    posix._exit(125)
 
 
 def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) -> None:

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hardener.runtime.state import State
 
+ENOENT, EBUSY, ENOTEMPTY = 2, 16, 39
+
 
 def end(state: State) -> None:
     """Kill the processes of a container and remove its control groups."""
@@ -30,8 +32,17 @@ def end(state: State) -> None:
     for group in state.cgroups:
         group_ends.end(group)
         above = group.rpartition("/")[0]
-        if above.endswith(f"/{cgroups.PARENT}"):  # the folder that all our groups share
-            group_ends.remove_unused(above)
+        if above.endswith(f"/{cgroups.PARENT}"):
+            _leave(above)
+
+
+def _leave(shared: str) -> None:
+    """Remove the folder that all our groups share when this was the last; one that is still empty may be another's that just starts."""
+    try:
+        posix.rmdir(shared)
+    except OSError as error:
+        if error.errno not in (ENOENT, EBUSY, ENOTEMPTY):
+            raise
 
 
 def thaw(groups: tuple[str, ...]) -> None:

@@ -284,6 +284,7 @@ class Supervisor:
             client.send(b"x%d" % code)
             client.socket.close()
         self._clients = {}
+        self._door.detach()  # the next stage goes on with it
 
     def rest(self, delay_s: float) -> bool:
         """Wait before the next start; False when it must not come."""
