@@ -129,11 +129,15 @@ class Layer:
                     raise self._wrong(entry, "it would be the top of the layer")
                 self._later[""] = entry
                 continue
-            if entry.isdir():
-                self._folder(entry, names)
+            if any(name.startswith(_MARKS_OF_AUFS) for name in names[:-1]):
                 continue
+            if any(name.startswith(WHITEOUT) for name in names[:-1]):
+                raise self._wrong(entry, "it lies in what only hides")
             if names[-1].startswith(WHITEOUT):
                 self._hide(entry, names)
+                continue
+            if entry.isdir():
+                self._folder(entry, names)
                 continue
             make = next((make for fits, make in self._kinds if fits(entry)), None)
             if make is None:

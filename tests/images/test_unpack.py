@@ -87,10 +87,13 @@ def test_whiteouts_take_the_form_of_overlays(made: Layout) -> None:
             folder("again"),
             entry(".wh.file"),
             entry("file", b"new"),
-            entry(".wh..wh.plnk"),
+            folder(".wh..wh.plnk"),
+            entry(".wh..wh.plnk/1.2"),
+            folder(".wh.hidden"),
         ),
     )
     assert hidden(top / "etc" / "gone")
+    assert hidden(top / "hidden")
     assert not hidden(top / "here")
     for name in ("opaque", "both", "again"):
         assert os.getxattr(top / name, "user.overlay.opaque") == b"y"
@@ -166,6 +169,7 @@ def test_links_on_the_way_stay_inside(made: Layout, tmp_path: Path) -> None:
         ([entry("f"), entry("f/x")], "is no folder of the layer"),
         ([entry(".", b"")], "it would be the top of the layer"),
         ([entry(".wh.")], "it hides nothing"),
+        ([entry(".wh.x/y")], "it lies in what only hides"),
         ([entry("a/.wh...")], "it hides nothing"),
         ([entry("x", uid=2**32)], "its owner is no id"),
         ([entry("x" * 256)], "File name too long"),
