@@ -84,11 +84,12 @@ exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or
 
 def start() -> NoReturn:
     """Be the program `harden`: run, and leave without taking the interpreter apart, which takes longer than a container's walls."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_streams()
     code = main()
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # it was closed before we started
-                stream.flush()
+            stream.flush()
     except (OSError, ValueError):
         sys.exit(code)  # the interpreter has words for a pipe that is broken, or a disk that is full
     import atexit
@@ -98,6 +99,20 @@ def start() -> NoReturn:
 
         posix._exit(code)  # nothing waits to be done
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Open the standard streams that were closed before we started: what is opened next would get their numbers, and their readers."""
+    from os import O_RDWR, close, devnull, dup2
+    from os import open as open_file
+
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = open_file(devnull, O_RDWR)
+            dup2(opened, fd)
+            if opened != fd:
+                close(opened)
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115  (for as long as we run)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
+ATTEMPTS: Final = 10_000  # so that nobody who renames without end keeps us for ever
 O_PATH: Final = 0o10000000
 O_CLOEXEC: Final = 0o2000000
 O_DIRECTORY: Final = 0o40000 if SYSCALLS.get("ioctl") == 29 else 0o200000
@@ -42,8 +43,10 @@ def open_in(root_fd: int, path: str, flags: int, *, resolve: int = RESOLVE_IN_RO
     """Open a path as a process whose root is `root_fd` would, following no link out of it and no magic link of /proc."""
     how = words(flags | O_CLOEXEC, mode, resolve)
     result = -11
-    while result in (-11, -4):  # EAGAIN: something was renamed meanwhile, and the kernel cannot rule out an escape; EINTR
+    for _ in range(ATTEMPTS):
         result = attempt(SYSCALLS["openat2"], root_fd, text(path), how, len(how))
+        if result not in (-11, -4):  # EAGAIN: something was renamed meanwhile, and the kernel cannot rule out an escape; EINTR
+            break
     return check(result, f"openat2({path})")
 
 

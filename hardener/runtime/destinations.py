@@ -80,6 +80,15 @@ def find(root_fd: int, path: str) -> int:
         raise
 
 
+def confirm(root_fd: int, path: str, fd: int) -> None:
+    """Make sure that a trusted mount point still is where a filesystem was mounted: its name may be another folder's by now."""
+    found = find(root_fd, path)
+    there, ours = posix.fstat(found), posix.fstat(fd)
+    posix.close(found)
+    if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+        raise HardenError(f"{path} of the container was moved while it was set up", where=path, how="let nobody else write to its root")
+
+
 def make(root_fd: int, path: str, *, directory: bool) -> int:
     """Open a destination, made as a directory or an empty file where it is missing, together with what leads to it."""
     try:

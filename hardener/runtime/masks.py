@@ -12,10 +12,13 @@ from hardener.runtime import destinations
 _EMPTY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
-def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, null_fd: int) -> None:
-    """Put nothing over the masked paths (an empty directory, or the null device), and make the others read-only."""
+def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, tops: dict[str, int], null_fd: int) -> None:
+    """Put nothing over the masked paths (an empty directory, or the null device), and make the others read-only.
+
+    `tops` are the filesystems at /proc and /sys, by descriptor: what lies below them is looked up there, whatever their names lead to by now.
+    """
     for path in readonly:
-        target = _open(root_fd, path)
+        target = _open(root_fd, tops, path)
         if target is None:
             continue
         tree = mounting.clone_tree(target, recursive=True)
@@ -25,7 +28,7 @@ def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, null
         posix.close(target)
     empty: dict[bool, int] = {}  # by whether it is a directory: the first mask, of which the others are copies
     for path in masked:
-        target = _open(root_fd, path)
+        target = _open(root_fd, tops, path)
         if target is None:
             continue
         directory = destinations.is_directory(target)
@@ -44,8 +47,11 @@ def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, null
         posix.close(tree)
 
 
-def _open(root_fd: int, path: str) -> int | None:
+def _open(root_fd: int, tops: dict[str, int], path: str) -> int | None:
+    plain = destinations.normal(path)
+    top = "/" + plain.split("/")[1]
+    below = plain[len(top) :]
     try:
-        return mounting.open_in(root_fd, path, O_PATH)
+        return mounting.open_in(tops[top], below, O_PATH) if below and top in tops else mounting.open_in(root_fd, path, O_PATH)
     except (FileNotFoundError, NotADirectoryError):  # nothing there that could be read or written
         return None

@@ -299,17 +299,23 @@ def apply(plan: Filesystem, sources: Sources, bundle: str, groups: dict[str, str
     covered = frozenset([entry.destination.strip("/") for entry in plan.entries])
     root_fd = layers.place(plan.root, sources.layers, sources.kept, overlaid=over, covered=covered)
     later = []
+    tops: dict[str, int] = {}  # where masks are put: by descriptor, as a root that others share may change meanwhile (CVE-2025-31133)
     for index, entry in enumerate(plan.entries):
         fd = _mount(plan, index, sources.entries.get(index, []), root_fd, groups)
+        destination = destinations.normal(entry.destination)
         if entry.fstype == "tmpfs" and entry.options.attributes & MOUNT_ATTR_RDONLY:
             later.append((fd, entry.destination))
-        else:
+        elif destination not in destinations.TRUSTED:
             posix.close(fd)
+        if destination in destinations.TRUSTED:
+            tops[destination] = fd
     for path in plan.wanted:
         posix.close(destinations.make(root_fd, path, directory=True))
     null_fd = devices.null()
     devices.apply(plan.devices, root_fd, make=plan.make_nodes)
-    masks.apply(plan.masked, plan.readonly_paths, root_fd, null_fd)
+    masks.apply(plan.masked, plan.readonly_paths, root_fd, tops, null_fd)
+    for name, fd in tops.items():
+        destinations.confirm(root_fd, name, fd)
     for fd, name in later:  # only now: mount points and devices had to be made on them
         mounting.set_attributes(fd, add=MOUNT_ATTR_RDONLY, name=name)
         posix.close(fd)
