@@ -15,7 +15,7 @@ _EMPTY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_N
 def apply(masked: tuple[str, ...], readonly: tuple[str, ...], root_fd: int, tops: dict[str, int], null_fd: int) -> None:
     """Put nothing over the masked paths (an empty directory, or the null device), and make the others read-only.
 
-    `tops` are the filesystems at /proc and /sys, by descriptor: what lies below them is looked up there, whatever their names lead to by now.
+    `tops` are the filesystems at /proc and /sys, by descriptor: what lies below is looked up there, wherever their names lead by now.
     """
     for path in readonly:
         target = _open(root_fd, tops, path)

@@ -49,7 +49,7 @@ def test_the_launcher_is_no_program_of_the_container(root: Path, folder: Path, p
 
 
 def test_the_launcher_as_a_loader(root: Path, folder: Path) -> None:
-    """An ELF file may name any interpreter, which the kernel maps: the launcher is then run as code of the container, and no more than that."""
+    """An ELF file may name any interpreter, which the kernel maps: the launcher is then code of the container, and no more."""
     (root / "program").write_bytes(ELF)
     (root / "program").chmod(0o755)
     result = launch(config(root, "/program"), folder)
@@ -216,7 +216,16 @@ def test_a_storm_of_signals_at_the_launcher(place: Path) -> None:
 
 
 def test_a_storm_of_signals_from_inside_reaches_nobody(place: Path) -> None:
-    code = "import os, signal\nfor pid in [-1, *range(2, 3000)]:\n    for number in (signal.SIGKILL, signal.SIGSTOP):\n        try:\n            os.kill(pid, number)\n        except OSError:\n            pass\nprint('done')"
+    code = """
+import os, signal
+for pid in [-1, *range(2, 3000)]:
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        try:
+            os.kill(pid, number)
+        except OSError:
+            pass
+print("done")
+"""
     witness = subprocess.Popen(["sleep", "60"])
     try:
         assert launch(default(*INTERPRETER, "-c", code), place).out == "done\n"
