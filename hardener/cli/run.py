@@ -103,6 +103,8 @@ def _start(request: Request, made: Draft, places: Places, machine: Layout, *, na
         from hardener.runtime import volumes
 
         volumes.use(places, name)
+    if request.terminal and interactive and not request.detach and not posix.isatty(0):
+        raise HardenError("the input device is not a TTY", where="harden run -it", how="leave -t, or run it on a terminal")
     if named or request.detach or request.restart is not None:
         return _recorded(request, made, places, named=named, interactive=interactive)
     plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)

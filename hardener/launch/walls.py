@@ -121,9 +121,8 @@ def lay_capabilities(request: Request, process: Process) -> None:
         held = [*dict.fromkeys([*kept, *added])]
     names = tuple([f"CAP_{name}" for name in held])
     user = process.user
-    process.capabilities = Capabilities(
-        bounding=names, effective=names, permitted=names, inheritable=names, ambient=names if user is not None and user.uid else ()
-    )
+    kept_by_user = names if user is not None and user.uid else ()  # ambient needs inheritable; root needs neither (CVE-2022-24769)
+    process.capabilities = Capabilities(bounding=names, effective=names, permitted=names, inheritable=kept_by_user, ambient=kept_by_user)
 
 
 def _names(words: list[str], flag: str) -> list[str]:

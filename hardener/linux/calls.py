@@ -18,14 +18,17 @@ from hardener.linux.consts import (
     CLONE_PARENT,
     CLONE_PIDFD,
     KEYCTL_JOIN_SESSION_KEYRING,
+    MSG_CMSG_CLOEXEC,
     PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_CLEAR_ALL,
     PR_CAP_AMBIENT_RAISE,
     PR_CAPBSET_DROP,
     PR_CAPBSET_READ,
     PR_SET_NAME,
+    SCM_RIGHTS,
     SECCOMP_SET_MODE_FILTER,
     SIGCHLD,
+    SOL_SOCKET,
     SYSCALLS,
 )
 from hardener.linux.names import CAPABILITIES, RLIMITS
@@ -116,11 +119,6 @@ def pidfd_send_signal(pidfd: int, signal: int) -> None:
     check(attempt(_nr("pidfd_send_signal"), pidfd, signal, 0, 0), f"pidfd_send_signal({signal})")
 
 
-def pidfd_getfd(pidfd: int, fd: int) -> int:
-    """Return a duplicate of another process's file descriptor (close-on-exec)."""
-    return check(attempt(_nr("pidfd_getfd"), pidfd, fd, 0), f"pidfd_getfd({fd})")
-
-
 def execveat(fd: int, arguments: Sequence[str], environment: Sequence[str], *, name: str = "") -> None:
     """Replace the process by the program of a file descriptor; returns only by raising."""
     arrays = [[memory(text(word)) for word in words_] for words_ in (arguments, environment)]
@@ -159,6 +157,26 @@ def socketpair(family: int, kind: int) -> tuple[int, int]:
     pair = memory(8)
     check(attempt(_nr("socketpair"), family, kind, 0, pair), "socketpair")
     return number(bytes(pair)), number(bytes(pair), 4)
+
+
+def send_fd(socket_fd: int, fd: int) -> None:
+    """Hand a file descriptor to the other end of a connected Unix socket."""
+    body, control = memory(b"."), memory(words(16 + 4) + words(SOL_SOCKET, SCM_RIGHTS, fd, 0, size=4))
+    parts = memory(words(address(body), len(body)))
+    message = memory(words(0, 0, address(parts), 1, address(control), len(control), 0))
+    check(attempt(_nr("sendmsg"), socket_fd, message, 0), "sendmsg(SCM_RIGHTS)")
+
+
+def receive_fd(socket_fd: int) -> int:
+    """Return the file descriptor (close-on-exec) that `send_fd` at the other end has handed over."""
+    body, control = memory(1), memory(24)
+    parts = memory(words(address(body), len(body)))
+    message = memory(words(0, 0, address(parts), 1, address(control), len(control), 0))
+    check(attempt(_nr("recvmsg"), socket_fd, message, MSG_CMSG_CLOEXEC), "recvmsg(SCM_RIGHTS)")
+    block = bytes(control)
+    if number(block, 0, 8) != 16 + 4 or number(block, 12) != SCM_RIGHTS:
+        raise OSError(EINVAL, "recvmsg: there is no descriptor in the message")
+    return number(block, 16)
 
 
 def socket(family: int, kind: int) -> int:

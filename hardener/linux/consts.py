@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _X86_64: Final = {
     "ioctl": 16,
     "socket": 41,
+    "sendmsg": 46,
+    "recvmsg": 47,
     "socketpair": 53,
     "clone": 56,
     "fstatfs": 138,
@@ -39,6 +41,8 @@ _X86_64: Final = {
 _AARCH64: Final = {
     "ioctl": 29,
     "socket": 198,
+    "sendmsg": 211,
+    "recvmsg": 212,
     "socketpair": 199,
     "clone": 220,
     "fstatfs": 44,
@@ -74,7 +78,6 @@ _EVERYWHERE: Final = {
     "clone3": 435,
     "close_range": 436,
     "openat2": 437,
-    "pidfd_getfd": 438,
     "mount_setattr": 442,
     "landlock_create_ruleset": 444,
     "landlock_add_rule": 445,
@@ -181,6 +184,9 @@ AF_INET: Final = 2
 SOCK_DGRAM: Final = 2
 SOCK_SEQPACKET: Final = 5
 SOCK_CLOEXEC: Final = 0o2000000
+SOL_SOCKET: Final = 1
+SCM_RIGHTS: Final = 1
+MSG_CMSG_CLOEXEC: Final = 0x40000000
 SIOCGIFFLAGS: Final = 0x8913
 SIOCSIFFLAGS: Final = 0x8914
 IFF_UP: Final = 1

@@ -60,6 +60,11 @@ def catch(signals: Iterable[int]) -> None:
 def _unused(*_: object) -> None: ...
 
 
+def hear_children() -> None:
+    """Let children that have ended be waited for: who started us may have had them ignored, which we would inherit."""
+    _signals.signal(_signals.SIGCHLD, _signals.SIG_DFL)
+
+
 def wait(signals: Iterable[int]) -> int:
     """Wait for one of some blocked signals, and take it."""
     return int(_signals.sigwait(signals))

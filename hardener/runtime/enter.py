@@ -157,6 +157,7 @@ def run(launch: Launch, door: Door, *, typing: bool = True) -> Outcome:
 
 def start(launch: Launch, door: Door) -> Started:
     """Start a process in a container, as a child of ours."""
+    parent.prepare()
     try:
         return _start(launch, door)
     except OSError as error:
@@ -183,7 +184,7 @@ def _start(launch: Launch, door: Door) -> Started:
         started = None
         try:
             ours.send(sync.GO)
-            started = parent.Started(pid, pidfd, parent.converse(ours, pidfd), [])
+            started = parent.Started(pid, pidfd, parent.converse(ours), [])
         finally:
             if started is None:
                 parent.kill(pid, pidfd)

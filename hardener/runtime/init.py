@@ -85,6 +85,7 @@ def _setup(launch: Launch) -> list[Step]:
     """Return the steps that build what the container sees."""
     groups = cgroup_mount.sources(launch.machine, launch.cgroups)
     return [
+        ("files", lambda: posix.umask(0)),  # what we make has the modes that we say, whatever the umask of who started us
         *([("init", launch.reaper.prepare)] if launch.reaper is not None else []),
         ("namespaces", lambda: namespaces.apply(launch.namespaces)),
         ("network", lambda: _do(network.apply, launch.network)),
@@ -123,8 +124,8 @@ def _do(apply: Callable[[T], None], plan: T | None) -> None:
 def _terminal(launch: Launch, channel: Channel) -> None:
     master = terminal.apply(launch.terminal)
     if master is not None:
-        channel.send(sync.TERMINAL, str(master))
-        channel.receive()  # the parent has its copy
+        channel.send(sync.TERMINAL)
+        calls.send_fd(channel.fd, master)
         posix.close(master)
 
 

@@ -142,6 +142,7 @@ def apply(plan: Namespaces) -> None:
     """Become the root user of the container, let nobody trace or read us, and cut the mounts off from this machine's."""
     if plan.flags & CLONE_NEWCGROUP:  # only now, in the container's groups: they are the root of what the namespace shows
         calls.unshare(CLONE_NEWCGROUP)
+    calls.prctl(PR_SET_DUMPABLE, 0, name="PR_SET_DUMPABLE")  # who shares our pid namespace may have the ids that we are about to take
     if plan.root_uid is not None and plan.root_gid is not None:
         posix.setresgid(plan.root_gid, plan.root_gid, plan.root_gid)
         posix.setresuid(plan.root_uid, plan.root_uid, plan.root_uid)

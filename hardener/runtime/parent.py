@@ -147,6 +147,7 @@ def start(launch: Launch) -> Started:
 
     Whoever starts it waits for `pid`, and then calls `hang_up` and `end`.
     """
+    prepare()
     if launch.cgroups is not None:
         cgroups.create(launch.cgroups)
     started = None
@@ -156,6 +157,22 @@ def start(launch: Launch) -> Started:
         if started is None and launch.cgroups is not None:
             cgroups.remove(launch.cgroups)
     return started
+
+
+def prepare() -> None:
+    """Make sure of what we have been started with: children that can be waited for, and streams that lead nowhere else."""
+    signals.hear_children()
+    for stream, name in enumerate(("input", "output", "error")):
+        try:
+            mode = posix.fstat(stream).st_mode
+        except OSError:  # closed: what is opened next would take its number, and be handed to the container
+            posix.set_inheritable(posix.open("/dev/null", posix.O_RDWR), True)
+            continue
+        if mode & 0o170000 == 0o040000:
+            raise LaunchError(
+                f"standard {name} is a folder: from there every file of this machine could be reached",
+                how="redirect it from, or to, a file",
+            )
 
 
 def end(made: Cgroups | None) -> list[str]:
@@ -191,7 +208,7 @@ def _bear(launch: Launch) -> Started:
         _provide(launch, pid, notices, born_inside=born_inside)
         mounts.close_sources(launch.sources)
         ours.send(sync.GO)
-        started = Started(pid, pidfd, converse(ours, pidfd), notices)
+        started = Started(pid, pidfd, converse(ours), notices)
     finally:
         ours.close()
         if started is None:
@@ -258,15 +275,14 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
             posix.close(user_fd)
 
 
-def converse(channel: Channel, pidfd: int) -> int | None:
+def converse(channel: Channel) -> int | None:
     """Follow init up to its execve; return the master side of a terminal, if it has one."""
     screen = None
     while message := channel.receive():
         kind, *fields = message
         if kind == sync.TERMINAL:
-            screen = calls.pidfd_getfd(pidfd, int(fields[0]))
+            screen = calls.receive_fd(channel.fd)
             console.fit(screen)
-            channel.send(sync.GO)
         elif kind == sync.READY:
             channel.send(sync.START)
             while message := channel.receive():

@@ -61,4 +61,20 @@ def apply(plan: Limits, pid: int) -> None:
     if plan.oom_score_adj is not None and procfs.read(f"/proc/{pid}/oom_score_adj").strip() != str(plan.oom_score_adj):
         procfs.write(f"/proc/{pid}/oom_score_adj", str(plan.oom_score_adj))
     for kind, soft, hard in plan.limits:
+        if kind == "CORE" and hard == 0 and _refuse_piped_core(pid):
+            continue
         calls.prlimit(pid, kind, soft, hard)
+
+
+def _refuse_piped_core(pid: int) -> bool:
+    """Set the limit that keeps a core dump from a program of this machine, which the kernel would start whatever the limit, but for 1.
+
+    Source: core(5); `do_coredump` in fs/coredump.c. A core dump to a file is not written either: it is larger than that.
+    """
+    if not procfs.read("/proc/sys/kernel/core_pattern").startswith("|"):
+        return False
+    try:
+        calls.prlimit(pid, "CORE", 1, 1)
+    except PermissionError:  # ours is 0, and cannot be raised
+        return False
+    return True

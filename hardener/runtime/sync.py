@@ -4,7 +4,7 @@
       | clone3 ──────────────────────────────────▶ seals the interpreter, waits
       | id maps, cgroups, rlimits, idmapped mounts
       | GO ──────────────────────────────────────▶ the INSIDE steps, in order
-      | ◀────────────────────────────── TERMINAL n   (only with a terminal: n is the descriptor of its master side)
+      | ◀──────────────────────────────── TERMINAL   (only with a terminal: the descriptor of its master side follows)
       | ◀────────────────────────────────── READY   all walls but the last are up
       | START ───────────────────────────────────▶ seccomp, execve
       | ◀─────────────────────────────── (closed)   the program runs

@@ -274,7 +274,7 @@ def _number(text: str | None) -> int | None:
 def _dumps(seen: _Seen) -> Wall:
     line = next((line for line in procfs.read(f"/proc/{seen.pid}/limits").splitlines() if line.startswith("Max core file size")), "")
     limit = line.removeprefix("Max core file size").split()
-    off = limit[1:2] == ["0"]
+    off = limit[1:2] in (["0"], ["1"])  # 1: rlimits.py says why
     return Wall("core dumps", off, "off" if off else "on", "" if off else f"up to {' '.join(limit[1:2])} bytes")
 
 

@@ -113,22 +113,20 @@ def test_a_pidfd_is_signalled() -> None:
     assert forked(child) == -signal.SIGTERM
 
 
-def test_a_descriptor_is_taken_from_another_process() -> None:
-    def child() -> bytes:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.dup2(writer, 77)
-            os.write(77, b"!")
-            signal.pause()
-        os.read(reader, 1)
-        pidfd = calls.pidfd_open(pid)
-        os.write(calls.pidfd_getfd(pidfd, 77), b"taken")
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return os.read(reader, 5)
-
-    assert forked(child) == b"taken"
+def test_a_descriptor_is_handed_over() -> None:
+    ours, theirs = calls.socketpair(consts.AF_UNIX, consts.SOCK_SEQPACKET | consts.SOCK_CLOEXEC)
+    reader, writer = os.pipe()
+    calls.send_fd(theirs, writer)
+    os.close(writer)
+    got = calls.receive_fd(ours)
+    assert not os.get_inheritable(got)
+    os.write(got, b"given")
+    assert os.read(reader, 5) == b"given"
+    os.write(theirs, b"no descriptor")
+    with pytest.raises(OSError, match="there is no descriptor in the message"):
+        calls.receive_fd(ours)
+    for fd in (ours, theirs, reader, got):
+        os.close(fd)
 
 
 def test_a_program_is_executed_by_descriptor() -> None:

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from launching import Running, config
+from launching import PYTHON, Running, config
 
 from hardener.errors import HardenError
-from hardener.linux import signals
-from hardener.runtime import console
+from hardener.linux import calls, consts, signals
+from hardener.oci.runtime import Spec
+from hardener.runtime import cgroups, console, container
 
 SH = ("/bin/sh", "-c")
 
@@ -174,8 +175,6 @@ def test_a_large_output_arrives_whole(root: Path, folder: Path) -> None:
 
 
 def test_signals_are_read_from_a_descriptor() -> None:
-    from hardener.linux import calls
-
     mask = signals.block((signal.SIGUSR1,))
     fd = calls.signalfd((signal.SIGUSR1,))
     try:
@@ -198,3 +197,35 @@ def test_what_nobody_takes_is_dropped() -> None:
     os.close(slave)
     assert console._read(master) == b""
     os.close(master)
+
+
+@pytest.mark.parametrize("init", ["true", "false"])
+def test_a_terminal_of_an_ordinary_user(root: Path, folder: Path, init: str) -> None:
+    # Who may not look into a process that is not dumpable gets the terminal from it.
+    uid = 4321
+    maps = [{"containerID": 0, "hostID": uid, "size": 1}]
+    document = config(root, *SH, "tty; exit 3", linux__uidMappings=maps, linux__gidMappings=maps, linux__resources=None)
+    document["mounts"] = [mount for mount in document["mounts"] if mount["destination"] not in (PYTHON, "/probe.py")]
+    document["process"]["terminal"] = True
+    document["annotations"] = {"dev.hardener.init": init}
+    pid, screen = pty.fork()
+    if pid == 0:
+        code = 99
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            calls.prctl(consts.PR_SET_DUMPABLE, 1)
+            spec = Spec.parse(document)
+            made = container.plan(spec, bundle="/", name=f"test-{os.getpid()}", machine=cgroups.read_layout())
+            code = container.run(made).code
+        finally:
+            os._exit(code)
+    seen = b""
+    while select.select([screen], [], [], 20)[0]:
+        try:
+            seen += os.read(screen, 1000)
+        except OSError:
+            break
+    os.close(screen)
+    assert (os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen) == (3, b"/dev/pts/0\r\n")

@@ -119,3 +119,22 @@ def test_on_a_terminal(one: Lives) -> None:
 def test_it_counts_in_the_limits_of_the_container(one: Lives) -> None:
     result = one("exec", "one", "sh", "-c", "for i in $(seq 300); do sleep 3 & done 2>&1 | head -1")
     assert "fork" in result.stdout
+
+
+def test_run_asks_for_a_terminal_too(harden: Lives) -> None:
+    result = harden("run", "-it", "host", "true")
+    assert (result.returncode, "the input device is not a TTY" in result.stderr) == (125, True)
+
+
+@pytest.mark.parametrize(("user", "kept"), [("root", "0000000000000000"), ("nobody", "0000000000000400")])
+def test_a_capability_is_inherited_only_where_it_must_be(harden: Lives, user: str, kept: str) -> None:
+    # CVE-2022-24769: root gets what it is given without that.
+    words = ("run", "-u", user, "--cap-add", "NET_BIND_SERVICE", "host", "grep", "^Cap", "/proc/self/status")
+    found = dict(line.split(":\t") for line in harden.do(*words).splitlines())
+    assert found == {
+        "CapInh": kept,
+        "CapPrm": "0000000000000400",
+        "CapEff": "0000000000000400",
+        "CapBnd": "0000000000000400",
+        "CapAmb": kept,
+    }

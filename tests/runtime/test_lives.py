@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import select
 import signal
 import struct
@@ -339,6 +340,55 @@ def test_a_program_that_waits_for_signals_gets_them(root: Path, folder: Path, wa
     time.sleep(0.1)
     os.kill(running.pid, signal.SIGTERM)
     assert running.end() == 12
+
+
+def test_what_is_made_has_its_own_modes(root: Path, folder: Path) -> None:
+    (folder / "data").mkdir(mode=0o755)
+    document = config(
+        root, *SH, "stat -c %a / /srv /srv/deep /dev/shm; touch /tmp/x; stat -c %a /tmp/x", process__user={"uid": 7, "gid": 7}
+    )
+    document["mounts"].append({"destination": "/srv/deep/data", "type": "bind", "source": str(folder / "data"), "options": ["rbind"]})
+    result = launch(document, folder, before=lambda: os.umask(0o077) and None)
+    assert result.out.split() == ["755", "755", "755", "1777", "644"], result
+
+
+def test_children_are_waited_for_though_we_were_told_to_ignore_them(root: Path, folder: Path) -> None:
+    def before() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    assert launch(config(root, *SH, "exit 5"), folder, before=before).code == 5
+
+
+def test_no_core_dump_starts_a_program_of_this_machine(root: Path, folder: Path) -> None:
+    # A limit of 0 does not keep the kernel from piping a dump to the handler of the machine, as root and outside of the container.
+    def before() -> None:
+        real = procfs.read
+        pytest.MonkeyPatch().setattr(procfs, "read", lambda path, limit=1 << 20: "|/handler %P" if "core_p" in path else real(path, limit))
+
+    limits = [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]
+    document = config(root, "grep", "core file", "/proc/self/limits", process__rlimits=limits)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    assert launch(document, folder, before=before).out.split()[4:6] == ["1", "1"]
+    assert launch(document, folder).out.split()[4:6] == ["0", "0"]
+
+
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_a_stream_that_is_closed_is_nobodys(root: Path, folder: Path, stream: int) -> None:
+    result = launch(
+        config(root, *SH, "readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 >/tmp/x; exit 3"),
+        folder,
+        before=lambda: os.close(stream),
+    )
+    assert (result.code, result.error) == (3, "")
+
+
+@pytest.mark.parametrize(("stream", "name"), [(0, "input"), (2, "error")])
+def test_a_stream_that_is_a_folder_is_a_way_out(root: Path, folder: Path, stream: int, name: str) -> None:
+    def before() -> None:
+        os.dup2(os.open("/", os.O_RDONLY), stream)
+
+    result = launch(config(root, *SH, f"ls /proc/self/fd/{stream}/work"), folder, before=before)
+    assert (result.code, f"standard {name} is a folder" in result.error) == (125, True)
 
 
 def test_a_signal_that_is_ignored_is_ignored(root: Path, folder: Path) -> None:
