@@ -348,7 +348,11 @@ def test_what_is_made_has_its_own_modes(root: Path, folder: Path) -> None:
         root, *SH, "stat -c %a / /srv /srv/deep /dev/shm; touch /tmp/x; stat -c %a /tmp/x", process__user={"uid": 7, "gid": 7}
     )
     document["mounts"].append({"destination": "/srv/deep/data", "type": "bind", "source": str(folder / "data"), "options": ["rbind"]})
-    result = launch(document, folder, before=lambda: os.umask(0o077) and None)
+
+    def before() -> None:
+        os.umask(0o077)
+
+    result = launch(document, folder, before=before)
     assert result.out.split() == ["755", "755", "755", "1777", "644"], result
 
 
