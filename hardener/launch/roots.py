@@ -72,7 +72,7 @@ def _host() -> Root:
     root.map_root = False
     folders, files = private.find()
     root.mounts = (
-        *[Mount(destination=path, type="tmpfs", source="hidden", options=(*QUIET, "mode=755", "size=1m")) for path in folders],
+        *[Mount(destination=path, type="tmpfs", source="hidden", options=(*QUIET, "ro", "mode=755", "size=1m")) for path in folders],
         *[
             Mount(destination=path, type="bind", source=path, options=("rbind", "ro", "nosuid", "nodev"))
             for path in ("/usr",)
