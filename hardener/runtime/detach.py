@@ -189,6 +189,8 @@ def _start(state: State, given: dict[str, str], lock: int, report: int | None) -
     _say(report, {"notices": started.notices})
     kept = {"lock": lock, "listen": listener, "pidfd": started.pidfd}
     kept |= {"screen": started.screen} if started.screen is not None else ours
+    if started.kept is not None:  # the lock of the folder that takes what it writes
+        kept["kept"] = started.kept
     if "client" in given:
         kept["client"] = int(given["client"])
     words = [f"{key}={given[key]}" for key in ("run", "data", "name")]

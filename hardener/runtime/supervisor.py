@@ -73,6 +73,7 @@ class Supervisor:
             "_door",
             "_end_of_input",
             "_input",
+            "_kept",
             "_kill_at_s",
             "_listener",
             "_log",
@@ -93,6 +94,7 @@ class Supervisor:
         self._outputs = {self._screen: logs.OUT} if self._screen is not None else {int(given["out"]): logs.OUT, int(given["err"]): logs.ERR}
         self._input = self._screen if self._screen is not None else int(given["in"]) if "in" in given else None
         self._listener = int(given["listen"])
+        self._kept = int(given["kept"]) if "kept" in given else None
         self._door = socket(AF_UNIX, SOCK_SEQPACKET, 0, self._listener)
         self._clients: dict[int, Client] = {}
         if "client" in given:
@@ -274,7 +276,7 @@ class Supervisor:
         self._flush()
         self._log.close()
         posix.close(self._pidfd)
-        for fd in {*self._outputs, *(fd for fd in (self._input, self._screen) if fd is not None)}:
+        for fd in {*self._outputs, *(fd for fd in (self._input, self._screen, self._kept) if fd is not None)}:
             posix.close(fd)
 
     def bye(self, code: int) -> None:
