@@ -47,7 +47,12 @@ def _run(words: list[str]) -> int:
 
     where = places(posix.geteuid(), environment)
     machine = cgroups.read_layout()
-    made = specification.draft(request, where, lambda *asked: _join(where, *asked), _unenforceable(request, machine))
+    if "--bundle" in options:
+        from hardener.launch import bundle
+
+        made = bundle.draft(request, where, strictly="--policy" in options)
+    else:
+        made = specification.draft(request, where, lambda *asked: _join(where, *asked), _unenforceable(request, machine))
     if "--print-spec" in options:
         import json
 
@@ -162,7 +167,12 @@ def understand(options: dict[str, list[str]], rest: list[str], environment: dict
 
 def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> None:
     given = options.get("--rootfs")
-    if given is not None:
+    if "--bundle" in options:
+        request.root = _absolute(options["--bundle"][-1])
+        further = [*(name for name in options if name not in run_flags.BESIDE_A_BUNDLE), *(word for word in rest if word != "--")]
+        if further:
+            raise HardenError(f"{further[0]} beside a bundle", where="--bundle", how="its config.json says all of it: change it there")
+    elif given is not None:
         request.root, request.rootfs = _absolute(given[-1]), True
         if not given[-1]:
             raise HardenError("there is no root filesystem", where="--rootfs", how="name a folder")

@@ -51,6 +51,7 @@ _count, _size, _integer = values.count, values.size, values.integer
 GROUPS: Final = {
     "root filesystem": {
         "--rootfs": Flag("DIR", "root", "the root filesystem is this folder", differs="podman has it; docker takes images only"),
+        "--bundle": Flag("DIR", "bundle", "run an OCI bundle, as its config.json says", differs="runc has it"),
         "--read-only": Flag(SWITCH, "read_only", "keep the root filesystem read-only", differs="it is"),
         "--writable": Flag(
             SWITCH, "writable", "let the root be written to, in memory: it is gone afterwards", differs="always so, on disk"
@@ -172,6 +173,11 @@ SHORT: Final = {
     "-v": "--volume",
     "-w": "--workdir",
 }
+# What may stand beside --bundle: it says everything else itself.
+BESIDE_A_BUNDLE: Final = (
+    *("--bundle", "--policy", "--name", "--detach", "--rm", "--restart", "--stop-signal", "--stop-timeout", "--detach-keys", "--label"),
+    *("--label-file", "--interactive", "--dry-run", "--print-spec", "--help"),
+)
 ALIASES: Final = {"--net": "--network"}
 
 _NETWORK = "there is no network but loopback yet: --network host is this machine's, container:NAME another container's"
@@ -284,6 +290,7 @@ def usage() -> str:
         [
             "usage: harden run [OPTION …] ROOT [--] [PROGRAM [ARGUMENT …]]",
             "       harden run [OPTION …] --rootfs DIR [--] PROGRAM [ARGUMENT …]",
+            "       harden run [OPTION …] --bundle DIR",
             "",
             "Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a filter of system",
             "calls, a read-only root, limits of memory, processes and processors, no network. ROOT is `host`, this machine's own root,",

@@ -81,7 +81,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         profile = linux.seccomp = runtime.seccomp if linux.seccomp == stored.APART else linux.seccomp
         files = _further(request, spec, linux, process, runtime, places, unenforceable)
         copy_up, volumes = tuple(files.copy_up), tuple(files.volumes)
-        looser = _judge(runtime, spec)
+        looser = judge(runtime, spec)
         if linux.seccomp is profile and policy.profile:
             linux.seccomp = stored.APART
     rootfs = Rootfs(
@@ -190,12 +190,12 @@ def _further(
     return files.lay(request, spec, runtime, places)
 
 
-def _judge(runtime: Runtime, spec: Spec) -> tuple[str, ...]:
-    """Return the lines of what the policy lets flags loosen; what it does not is an error that names all of it."""
+def judge(runtime: Runtime, spec: Spec, *, refuse: bool = True) -> tuple[str, ...]:
+    """Return the lines of what the policy lets flags loosen; what it does not is an error that names all of it, or a line, too."""
     from hardener.policies import enforce
 
     found = enforce.violations(runtime, spec)
-    if refused := enforce.refused(found):
+    if refuse and (refused := enforce.refused(found)):
         first = refused[0]
         what = "; ".join(dict.fromkeys(f"{one.says} (it asks for {one.wants})" for one in refused))
         how = f"leave it out, or take a policy whose `loosen:` has {', '.join(dict.fromkeys(one.key for one in refused))}"

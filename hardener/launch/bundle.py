@@ -1,0 +1,56 @@
+"""An OCI bundle: a folder with a config.json and the root filesystem that it names, executed as it is written.
+
+What a bundle asks for is what it gets: where that is looser than the default policy, it is said; where a policy is asked for that does not
+allow it, it is refused.
+"""
+
+from __future__ import annotations
+
+from hardener.errors import HardenError
+from hardener.launch import cache, roots
+from hardener.launch.specification import Draft, judge
+from hardener.oci import json_text
+from hardener.oci.runtime import Spec
+from hardener.runtime.job import Rootfs
+from hardener.runtime.layers import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from hardener.launch.request import Request
+    from hardener.runtime.places import Places
+
+MOST: Final = 4 << 20
+"""Bytes of a config.json: more is none."""
+
+
+def draft(request: Request, places: Places, *, strictly: bool) -> Draft:
+    """Return what the bundle in the folder `request.root` says, with its paths made absolute; `strictly` holds it to the policy."""
+    spec = read(request.root)
+    if spec.root is None:
+        raise HardenError(
+            "the bundle names no root filesystem", where=f"{request.root}/config.json", how='write {"root": {"path": "rootfs"}}'
+        )
+    spec.root.path = join(request.root, spec.root.path)
+    for mount in spec.mounts:
+        if mount.source and any(option in ("bind", "rbind") for option in mount.options):
+            mount.source = join(request.root, mount.source)
+    looser = judge(cache.load(request.policy, places.cache).runtime(), spec, refuse=strictly)
+    return Draft(spec, Rootfs(), roots.Root(spec.root.path), looser, ())
+
+
+def read(folder: str) -> Spec:
+    """Return the specification of a bundle."""
+    path = f"{folder}/config.json"
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST + 1)
+        if len(data) > MOST:
+            raise HardenError("it is too large for a config.json", where=path)
+        document = json_text.scan(data.decode().strip())
+    except OSError as error:
+        raise HardenError(f"it cannot be read: {error.strerror}", where=path, how="a bundle is a folder with a config.json") from None
+    except ValueError as error:
+        raise HardenError(f"it is no JSON: {error}", where=path) from None
+    return Spec.parse(document)
