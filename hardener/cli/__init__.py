@@ -86,7 +86,7 @@ def start() -> NoReturn:
     """Be the program `harden`: run, and leave without taking the interpreter apart, which takes longer than a container's walls."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_streams()
-    code = main()
+    code = _launch() if sys.argv[1:2] == ["run"] else main()
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -113,6 +113,23 @@ def _open_streams() -> None:
             if opened != fd:
                 close(opened)
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115  (for as long as we run)
+
+
+def _launch() -> int:
+    """Run `harden run` with its code from one file; the first launch that needs no more than the usual modules makes that."""
+    import posix
+
+    from hardener.runtime import kept, packed
+
+    variables = ((name, posix.environ.get(name.encode())) for name in ("HARDENER_ROOT", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "HOME"))
+    cache = kept.folder(posix.geteuid(), {name: value.decode("utf-8", "surrogateescape") for name, value in variables if value})
+    before = {*sys.modules}
+    found = packed.use(cache)
+    code = main()
+    ours = [name for name in sys.modules if name.startswith("hardener.") and name not in before]
+    if not found and not any(name.startswith(("hardener.sources", "hardener.linux.filters")) for name in ours):
+        packed.keep(cache, ours)
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 LARGEST: Final = 1 << 20
-MOST: Final = 200
+MOST: Final = 64
 """With so many files in the cache all are removed before the next is written: kernels, policies and versions come and go."""
 
 _FILE_TYPE, _REGULAR, _OTHERS_WRITE = 0o170000, 0o100000, 0o022
