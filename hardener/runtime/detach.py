@@ -155,8 +155,12 @@ def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) 
 
 def _say(report: int | None, answer: dict[str, object]) -> None:
     if report is not None:
-        posix.write(report, json_text.write(answer).encode())
-        posix.close(report)
+        try:
+            posix.write(report, json_text.write(answer).encode())
+        except BrokenPipeError:  # the command was killed; the container goes on all the same
+            pass
+        finally:
+            posix.close(report)
 
 
 def _start(state: State, given: dict[str, str], lock: int, report: int | None) -> NoReturn:
@@ -181,7 +185,7 @@ def _start(state: State, given: dict[str, str], lock: int, report: int | None) -
         posix.dup2(null, stream)
     try:
         records.running(state, started.pid, restarts=int(given.get("restarts", "0")))
-    except HardenError:
+    except (HardenError, OSError):
         calls.pidfd_send_signal(started.pidfd, signals.KILL)
         posix.waitpid(started.pid, 0)
         parent.end(made.cgroups)

@@ -57,7 +57,9 @@ class Soak:
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) != os.getpid():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-                    words = Path(f"/proc/{name}/environ").read_bytes().split(b"\0") + Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+                    words = Path(f"/proc/{name}/environ").read_bytes().split(b"\0") + Path(f"/proc/{name}/cmdline").read_bytes().split(
+                        b"\0"
+                    )
                     if self.mark in words or any(str(self.folder).encode() in word for word in words):
                         found.append(int(name))
         return found
@@ -83,7 +85,9 @@ class Soak:
             if folder.endswith("/harden"):
                 groups += [f"{folder}/{name}" for name in names if self._is_ours(name)]
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.folder) in line]
-        files = [str(path) for path in self.folder.rglob("*") if path.is_file() and path.name not in ("lock",) and "cache" not in path.parts]
+        files = [
+            str(path) for path in self.folder.rglob("*") if path.is_file() and path.name not in ("lock",) and "cache" not in path.parts
+        ]
         found = {
             "processes": [str(pid) for pid in self.processes()],
             "namespaces": sorted(self.namespaces & there),
@@ -133,7 +137,7 @@ def crowd(soak: Soak, runs: int) -> list[int]:
 
 def killed(soak: Soak, times: int, seed: int, most_s: float) -> dict[str, int]:
     """Kill launchers, supervisors and whatever else of a command there is, at random moments; return how often each died of it."""
-    chance = random.Random(seed)  # noqa: S311  (moments, not secrets)
+    chance = random.Random(seed)
     ends = {"killed": 0, "finished": 0, "supervisors": 0}
     for number in range(times):
         detached = number % 2 == 1
@@ -188,7 +192,7 @@ def main() -> int:
             left = soak.settled()
             failed |= bool(left)
             print(f"{what}: {took_s:.0f} s, {said or 'all as expected'}")
-            print(f"  left at once: { {kind: len(rows) for kind, rows in at_once.items()} or 'nothing'}")
+            print(f"  left at once: { {kind: len(rows) for kind, rows in at_once.items()} or 'nothing' }")
             print(f"  left after the next command: {left or 'nothing'} ({len(soak.namespaces)} namespaces seen)", flush=True)
     return int(failed)
 
