@@ -104,16 +104,28 @@ def _describe(request: Request, made: Draft, places: Places, machine: Layout) ->
 def _start(request: Request, made: Draft, places: Places, machine: Layout, *, named: bool, interactive: bool) -> int:
     from hardener.runtime import container
 
-    for name in made.volumes:
-        from hardener.runtime import volumes
-
-        volumes.use(places, name)
     if request.terminal and interactive and not request.detach and not posix.isatty(0):
         raise HardenError("the input device is not a TTY", where="harden run -it", how="leave -t, or run it on a terminal")
-    if named or request.detach or request.restart is not None:
-        return _recorded(request, made, places, named=named, interactive=interactive)
-    plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
-    outcome = container.run(plan)
+    if made.volumes or made.anonymous:
+        from hardener.runtime import volumes
+
+        for name in made.volumes:
+            volumes.use(places, name)
+        for name in made.anonymous:
+            volumes.create(places, name, anonymous=True)
+    kept = False
+    try:
+        if named or request.detach or request.restart is not None:
+            code = _recorded(request, made, places, named=named, interactive=interactive)
+            kept = request.detach or not request.remove
+            return code
+        plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
+        outcome = container.run(plan)
+    finally:
+        if made.anonymous and not kept:  # nobody could name them
+            for name in made.anonymous:
+                if (volume := volumes.find(places, name)) is not None:
+                    volumes.remove(places, volume)
     for notice in outcome.notices:
         print(f"harden: {notice}", file=sys.stderr)
     return outcome.code
@@ -144,6 +156,7 @@ def understand(options: dict[str, list[str]], rest: list[str], environment: dict
     for name, texts in options.items():
         flag = run_flags.FLAGS[name]
         if not hasattr(request, flag.attribute):
+            flag.read(texts[-1], name)  # which may refuse it
             continue
         if not flag.value:
             setattr(request, flag.attribute, True)
@@ -157,8 +170,8 @@ def understand(options: dict[str, list[str]], rest: list[str], environment: dict
     request.annotations = _pairs(options.get("--annotation", []))
     request.volumes = [_from_here(entry) for entry in request.volumes]
     request.mounts = [_mount_from_here(entry) for entry in request.mounts]
-    for one, other in (("--read-only", "--writable"), ("--read-only", "--keep"), ("--detach", "--dry-run")):
-        if one in options and other in options and other != "--dry-run":
+    for one, other in (("--read-only", "--writable"), ("--read-only", "--keep")):
+        if one in options and other in options:
             raise HardenError(f"{one} and {other} contradict each other", where="harden run", how="leave one of them")
     if request.keep is not None:
         request.keep = _absolute(request.keep)
@@ -182,7 +195,9 @@ def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> N
                 "there is no root filesystem", where="harden run", how="harden run --rootfs DIR -- PROGRAM, or harden run host -- PROGRAM"
             )
         request.root = rest.pop(0)
-        if rest and rest[0] != "--" and rest[0].startswith("-"):
+        # What an entrypoint is given may look like an option.
+        is_program = request.root == HOST and not options.get("--entrypoint", [""])[-1]
+        if is_program and rest and rest[0] != "--" and rest[0].startswith("-"):
             how = f"options come before it: harden run {rest[0]} … {request.root}; or write -- before the program"
             raise HardenError(f"{rest[0]!r} stands behind the root filesystem", where="harden run", how=how)
     if rest[:1] == ["--"]:
@@ -204,8 +219,10 @@ def _variables(options: dict[str, list[str]], environment: dict[str, str]) -> li
             raise HardenError(f"{entry!r} is not NAME=value", where="--env")
         if equals:
             entries.append(entry)
-        elif name in environment:  # as docker: what is not set is not handed on
+        elif name in environment:
             entries.append(f"{name}={environment[name]}")
+        else:  # as docker: what is not set here is not set there, whatever a file says
+            entries = [other for other in entries if other.partition("=")[0] != name]
     return entries
 
 

@@ -46,7 +46,41 @@ def _seconds(text: str, flag: str) -> int:
     return value
 
 
-_count, _size, _integer = values.count, values.size, values.integer
+def _share(text: str, flag: str) -> int:
+    value = values.integer(text, flag)
+    if not 0 <= value <= 100:
+        raise HardenError(f"{text!r} is not between 0 and 100", where=flag)
+    return value
+
+
+def _quota(text: str, flag: str) -> int:
+    value = values.integer(text, flag)
+    if value != -1 and value < 1000:
+        raise HardenError(f"{text!r} is not a quota", where=flag, how="1000 microseconds or more, or -1 for no limit")
+    return value
+
+
+def _period(text: str, flag: str) -> int:
+    value = values.integer(text, flag)
+    if not 1000 <= value <= 1_000_000:
+        raise HardenError(f"{text!r} is not a period", where=flag, how="from 1000 to 1000000 microseconds")
+    return value
+
+
+def _score(text: str, flag: str) -> int:
+    value = values.integer(text, flag)
+    if not -1000 <= value <= 1000:
+        raise HardenError(f"{text!r} is not between -1000 and 1000", where=flag)
+    return value
+
+
+def _pull(text: str, flag: str) -> str:
+    if text not in ("never", "missing"):
+        raise HardenError("images are not fetched yet", where=f"{flag} {text}", how="name the folder of an image layout, and leave it out")
+    return text
+
+
+_count, _size = values.count, values.size
 
 GROUPS: Final = {
     "root filesystem": {
@@ -58,6 +92,8 @@ GROUPS: Final = {
         ),
         "--keep": Flag("DIR", "keep", "let the root be written to, and keep what is written in this folder"),
         "--platform": Flag("OS/ARCH", "platform", "which of an image's platforms to take"),
+        "--pull": Flag("never|missing", "", "images are not fetched yet", read=_pull, differs="missing, always or never"),
+        "--quiet": Flag(SWITCH, "", "docker's: nothing is fetched, so nothing is said of it"),
     },
     "program": {
         "--entrypoint": Flag("PROGRAM", "entrypoint", "run this instead of what the image runs; '' for nothing"),
@@ -81,14 +117,14 @@ GROUPS: Final = {
         "--security-opt": Flag(
             "OPTION",
             "security",
-            "seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges=false, systempaths=unconfined, landlock=off",
+            "seccomp=FILE|unconfined, apparmor=, label=, no-new-privileges=false, landlock=off, ptrace, mask=, unmask=",
             repeated=True,
             differs="no-new-privileges is off, seccomp is laxer, there is no landlock",
         ),
         "--privileged": Flag(SWITCH, "privileged", "take the walls down, where the policy allows it", differs="allowed"),
         "--network": Flag("none|host|container:NAME", "network", "none has a loopback interface and nothing else", differs="bridge"),
         "--pid": Flag("private|host|container:NAME", "pid", "the process ids that it sees"),
-        "--ipc": Flag("private|host|container:NAME", "ipc", "shared memory and message queues"),
+        "--ipc": Flag("none|private|host|container:NAME", "ipc", "shared memory and message queues"),
         "--uts": Flag("private|host", "uts", "whose host name it has"),
         "--cgroupns": Flag("private|host", "cgroup_namespace", "the control groups that it sees"),
         "--userns": Flag("auto|host|UID:GID:SIZE", "userns", "which ids of this machine its ids are", differs="host"),
@@ -97,23 +133,26 @@ GROUPS: Final = {
         "--sysctl": Flag("NAME=VALUE", "sysctls", "set a parameter of its own namespaces", repeated=True),
     },
     "limits": {
-        "--memory": Flag("SIZE", "memory", "memory, with no swap beside it", read=_size, differs="unlimited; swap as much again"),
+        "--memory": Flag("SIZE", "memory", "memory, with no swap beside it", read=values.limit, differs="unlimited; swap as much again"),
         "--memory-swap": Flag("SIZE", "memory_swap", "memory and swap together; -1 for no limit", read=values.swap),
         "--memory-reservation": Flag("SIZE", "memory_reservation", "memory that is kept when it gets tight", read=_size),
-        "--pids-limit": Flag("NUMBER", "pids", "processes and threads", read=_count, differs="unlimited"),
+        "--memory-swappiness": Flag("0-100", "memory_swappiness", "how readily it is swapped out (cgroup v1)", read=_share),
+        "--oom-kill-disable": Flag(SWITCH, "", "refused: what is out of memory would hang", differs="allowed"),
+        "--pids-limit": Flag("NUMBER", "pids", "processes and threads", read=values.threads, differs="unlimited"),
         "--cpus": Flag("NUMBER", "cpus", "processors", read=values.processors, differs="unlimited"),
         "--cpu-shares": Flag("NUMBER", "cpu_shares", "weight against other containers", read=_count),
-        "--cpu-period": Flag("MICROSECONDS", "cpu_period", "period of --cpu-quota", read=_count),
-        "--cpu-quota": Flag("MICROSECONDS", "cpu_quota", "time of processors in each period", read=_count),
+        "--cpu-period": Flag("MICROSECONDS", "cpu_period", "period of --cpu-quota", read=_period),
+        "--cpu-quota": Flag("MICROSECONDS", "cpu_quota", "time of processors in each period", read=_quota),
         "--cpuset-cpus": Flag("LIST", "cpuset_cpus", "which processors: 0-2,5"),
         "--cpuset-mems": Flag("LIST", "cpuset_mems", "which memory nodes"),
         "--blkio-weight": Flag("NUMBER", "blkio_weight", "weight of input and output, 10 to 1000", read=_count),
+        "--blkio-weight-device": Flag("DEVICE:NUMBER", "device_weights", "the same for a device", repeated=True),
         "--device-read-bps": Flag("DEVICE:SIZE", "read_bps", "bytes read in a second", repeated=True),
         "--device-write-bps": Flag("DEVICE:SIZE", "write_bps", "bytes written in a second", repeated=True),
         "--device-read-iops": Flag("DEVICE:NUMBER", "read_iops", "reads in a second", repeated=True),
         "--device-write-iops": Flag("DEVICE:NUMBER", "write_iops", "writes in a second", repeated=True),
         "--ulimit": Flag("NAME=SOFT[:HARD]", "limits", "a resource limit", repeated=True, differs="core dumps are on"),
-        "--oom-score-adj": Flag("NUMBER", "oom_score_adj", "how soon the kernel kills it, -1000 to 1000", read=_integer),
+        "--oom-score-adj": Flag("NUMBER", "oom_score_adj", "how soon the kernel kills it, -1000 to 1000", read=_score),
         "--shm-size": Flag("SIZE", "shm_size", "size of /dev/shm", read=_size),
         "--cgroup-parent": Flag("PATH", "cgroup_parent", "control group to make its own below"),
         "--allow-unenforced": Flag(
@@ -126,14 +165,14 @@ GROUPS: Final = {
     },
     "files": {
         "--volume": Flag(
-            "SOURCE:DIR[:ro]",
+            "[SOURCE:]DIR[:ro]",
             "volumes",
-            "bind a file, a folder or a named volume",
+            "bind a file or a folder, or a volume of that name; without a SOURCE a new one",
             repeated=True,
             differs="a missing folder is made; set-user-id programs and devices in it count",
         ),
         "--mount": Flag(
-            "type=TYPE,…", "mounts", "the same in words: bind, volume or tmpfs; source=, destination=, readonly …", repeated=True
+            "type=TYPE,…", "mounts", "the same in words: bind, volume, tmpfs or image; source=, destination=, readonly …", repeated=True
         ),
         "--tmpfs": Flag(
             "DIR[:OPTIONS]", "tmpfs", "a folder in memory; tmpcopyup fills it from the root", repeated=True, differs="no limit of size"
@@ -151,6 +190,7 @@ GROUPS: Final = {
         "--detach-keys": Flag("KEYS", "detach_keys", "what lets go of its terminal"),
         "--label": Flag("KEY[=VALUE]", "labels", "a label", repeated=True),
         "--label-file": Flag("FILE", "label_files", "the labels of a file", repeated=True),
+        "--no-healthcheck": Flag(SWITCH, "", "docker's: no health is checked yet"),
         "--annotation": Flag("KEY=VALUE", "annotations", "an annotation of the specification", repeated=True),
     },
     "this command": {
@@ -168,6 +208,7 @@ SHORT: Final = {
     "-i": "--interactive",
     "-l": "--label",
     "-m": "--memory",
+    "-q": "--quiet",
     "-t": "--tty",
     "-u": "--user",
     "-v": "--volume",
@@ -206,8 +247,7 @@ MISSING: Final = {
         ("--health-cmd", "--health-interval", "--health-retries", "--health-start-interval", "--health-start-period", "--health-timeout"),
         _HEALTH,
     ),
-    "--no-healthcheck": "there are none: leave it out",
-    **dict.fromkeys(("--pull", "--disable-content-trust", "--quiet", "-q"), _IMAGE),
+    "--disable-content-trust": _IMAGE,
     "--attach": "standard streams are attached in the foreground: leave it out",
     "-a": "standard streams are attached in the foreground: leave it out",
     "--sig-proxy": "signals are always handed on: leave it out",
@@ -223,8 +263,7 @@ MISSING: Final = {
     "--credential-spec": "it is for Windows: leave it out",
     **dict.fromkeys(("--cpu-count", "--cpu-percent", "--io-maxbandwidth", "--io-maxiops"), "it is for Windows: leave it out"),
     **dict.fromkeys(("--cpu-rt-period", "--cpu-rt-runtime"), "real-time scheduling of groups is gone from cgroup v2: leave it out"),
-    **dict.fromkeys(("--kernel-memory", "--memory-swappiness", "--oom-kill-disable"), "cgroup v2 has no such limit: leave it out"),
-    "--blkio-weight-device": "--blkio-weight sets it for all devices, --device-read-bps and its like for one",
+    "--kernel-memory": "the kernel no longer has it: --memory counts that, too",
     "--use-api-socket": "the socket of an engine is this machine: nobody gets it",
 }
 
@@ -233,6 +272,8 @@ def parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Return the options by their long names, and the words from the first one that is none. Raises for what no flag is."""
     options: dict[str, list[str]] = {}
     rest = [*words]
+    if rest == ["-h"]:  # elsewhere it is --hostname, as docker has it
+        return {"--help": [""]}, []
     while rest and rest[0].startswith("-") and rest[0] not in ("--", "-"):
         word = rest.pop(0)
         for name, given in _split(word):
@@ -244,10 +285,12 @@ def parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
                 if not rest:
                     raise HardenError(f"{name} needs a value", where="harden run", how=f"{name} {flag.value}")
                 value = rest.pop(0)
-            if name in options and flag.value and not flag.repeated:
-                raise HardenError(f"{name} is given twice", where="harden run", how="leave one of them")
             if not flag.value and value is not None and not values.boolean(value, name):
                 options.pop(name, None)
+                if name == "--read-only":  # docker's way to say so
+                    options["--writable"] = [""]
+            elif name == "--oom-kill-disable":
+                raise HardenError("without the kernel's kill what is out of memory hangs", where=name, how="raise --memory instead")
             else:
                 options.setdefault(name, []).append(value or "")
     return options, rest
@@ -260,9 +303,9 @@ def _split(word: str) -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
     for at in range(1, len(word)):
         name = SHORT.get(f"-{word[at]}", f"-{word[at]}")
-        if name in FLAGS and FLAGS[name].value:  # -ePATH and -e=PATH: the rest is the value
-            value = word[at + 1 :].removeprefix("=")
-            return [*found, (name, value or None)]
+        follows = word[at + 1 :]
+        if name in FLAGS and (FLAGS[name].value or follows.startswith("=")):  # -ePATH, -e=PATH, -t=false: the rest is the value
+            return [*found, (name, follows.removeprefix("=") or None)]
         found.append((name, None))
     return found
 

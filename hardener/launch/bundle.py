@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hardener.errors import HardenError
 from hardener.launch import cache, roots
-from hardener.launch.specification import Draft, judge
+from hardener.launch.specification import Draft, judge, policy_file
 from hardener.oci import json_text
 from hardener.oci.runtime import Spec
 from hardener.runtime.job import Rootfs
@@ -36,8 +36,8 @@ def draft(request: Request, places: Places, *, strictly: bool) -> Draft:
     for mount in spec.mounts:
         if mount.source and any(option in ("bind", "rbind") for option in mount.options):
             mount.source = join(request.root, mount.source)
-    looser = judge(cache.load(request.policy, places.cache).runtime(), spec, refuse=strictly)
-    return Draft(spec, Rootfs(), roots.Root(spec.root.path), looser, ())
+    looser = judge(cache.load(policy_file(request.policy), places.cache).runtime(), spec, refuse=strictly)
+    return Draft(spec, Rootfs(), roots.Root(spec.root.path), looser, (), ())
 
 
 def read(folder: str) -> Spec:

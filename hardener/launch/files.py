@@ -19,54 +19,71 @@ if TYPE_CHECKING:
     from hardener.runtime.places import Places
 
 SHM: Final = "/dev/shm"  # noqa: S108  (the container's)
-_VOLUME_OPTIONS: Final = (
-    *("ro", "rw", "nosuid", "nodev", "noexec", "suid", "dev", "exec", "idmap", "noidmap", "nocopy", "private", "rprivate", "slave"),
-    *("rslave", "shared", "rshared"),
-)
-_TMPFS_SWITCHES: Final = (
+OPPOSITES: Final = {"nosuid": "suid", "nodev": "dev", "noexec": "exec", "ro": "rw"}
+SAFE: Final = ("nosuid", "nodev")
+_SWITCHES: Final = (
     *("ro", "rw", "nosuid", "nodev", "noexec", "suid", "dev", "exec", "noatime", "nodiratime", "relatime", "strictatime", "nosymfollow"),
+)
+_PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
+_RELABELLING: Final = ("z", "Z")
+_VOLUME_OPTIONS: Final = (
+    *(*_SWITCHES, *_PROPAGATIONS, *_RELABELLING, "idmap", "noidmap", "nocopy", "copy", "bind", "rbind", "bind-nonrecursive"),
+    *("cached", "consistent", "delegated"),  # docker's, for other systems than Linux
 )
 _TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge")
 COPY_UP: Final = "tmpcopyup"
+_ALIASES: Final = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly"}
 _MOUNT_KEYS: Final = {
-    "": ("type", "source", "src", "destination", "dst", "target", "readonly", "ro", "rw"),
-    "bind": ("bind-propagation", "bind-nonrecursive", "bind-recursive", "consistency", "idmap", "noidmap"),
-    "volume": ("volume-nocopy",),
-    "tmpfs": ("tmpfs-size", "tmpfs-mode", "tmpcopyup"),
+    "": ("type", "source", "destination", "readonly", "rw", "consistency"),
+    "bind": ("bind-propagation", "bind-nonrecursive", "bind-recursive", "idmap", "noidmap"),
+    "volume": ("volume-nocopy", "volume-driver", "volume-label", "volume-opt", "volume-subpath"),
+    "tmpfs": ("tmpfs-size", "tmpfs-mode", COPY_UP),
     "image": ("image-subpath",),
 }
-_PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
+_LATER: Final = ("volume-driver", "volume-label", "volume-opt", "volume-subpath", "image-subpath")
 
 
 class Files:
-    """What is mounted: entries of the specification, which of them begin with what the root has there, and named volumes, to be made."""
+    """What is mounted, which of it begins with what the root has there, and the volumes to be made.
 
-    __slots__ = ("copy_up", "mounts", "volumes")
+    `mounts` are for the policy to judge; `stored` are ours, for which a policy has no paths: volumes and images. `anonymous` are volumes
+    that this container alone uses: nobody can name them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("anonymous", "asked", "copy_up", "mounts", "places", "stored", "volumes")
+
+    def __init__(self, places: Places, asked: tuple[str, ...]) -> None:
+        self.places = places
+        self.asked = asked  # the options that a policy asks of every bind: given, unless the opposite is written out
         self.mounts: list[Mount] = []
+        self.stored: list[Mount] = []
         self.copy_up: list[str] = []
         self.volumes: list[str] = []
+        self.anonymous: list[str] = []
 
 
-def lay(request: Request, spec: Spec, runtime: Runtime, places: Places) -> Files:
+def lay(request: Request, spec: Spec, runtime: Runtime, places: Places, image_volumes: tuple[str, ...]) -> Files:
     """Add to a specification what a request mounts; nothing is made on this machine yet."""
-    found = Files()
+    asked = runtime.mounts.options if runtime.mounts is not None else ()
+    found = Files(places, asked)
     for text in request.tmpfs:
-        _tmpfs(text, runtime, found)
+        path, _, rest = text.partition(":")
+        _tmpfs(path, [word for word in rest.split(",") if word], spec, runtime, found, f"--tmpfs {text}")
     for text in request.volumes:
-        _volume(text, places, found)
+        _volume(text, found)
     for text in request.mounts:
-        _mount(text, runtime, places, found)
-    taken: dict[str, str] = {}
-    for mount in found.mounts:
-        path = _normal(mount.destination)
-        if path in taken:
-            raise HardenError(f"two mounts on {path}", where="--volume, --mount, --tmpfs", how="leave one of them")
-        taken[path] = ""
+        _mount(text, spec, runtime, found)
+    taken: list[str] = []
+    for mount in (*found.mounts, *found.stored):
+        mount.destination = _normal(mount.destination)
+        if mount.destination in taken:
+            raise HardenError(f"two mounts on {mount.destination}", where="--volume, --mount, --tmpfs", how="leave one of them")
+        taken.append(mount.destination)
+    for path in image_volumes:
+        if _normal(_destination(path, "the image's VOLUME")) not in taken:
+            _named("", _normal(path), [], found, "the image's VOLUME")
     # What is mounted replaces what a policy mounts at the same place (/tmp), and comes after what it lies on.
-    kept = [mount for mount in spec.mounts if _normal(mount.destination) not in taken]
-    spec.mounts = (*kept, *sorted(found.mounts, key=lambda mount: _normal(mount.destination).count("/")))
+    spec.mounts = (*[mount for mount in spec.mounts if _normal(mount.destination) not in taken], *found.mounts)
     if request.shm_size is not None:
         for mount in spec.mounts:
             if mount.destination == SHM and mount.type == "tmpfs":
@@ -103,139 +120,160 @@ def real(path: str, where: str) -> str:
         posix.close(fd)
 
 
-def _volume(text: str, places: Places, found: Files) -> None:
+def _volume(text: str, found: Files) -> None:
     where = f"--volume {text}"
     parts = text.split(":")
-    if len(parts) == 1:
-        raise HardenError(
-            f"{text!r} would be a volume without a name", where="--volume", how=f"name it: --volume NAME:{text}, or use --tmpfs {text}"
-        )
-    if len(parts) > 3 or not parts[0] or not parts[1].startswith("/"):
+    if len(parts) > 3 or not all(parts):
         raise HardenError(f"{text!r} is not a volume", where="--volume", how="write SOURCE:/DESTINATION, then :ro or :rw if you like")
+    if len(parts) == 1:
+        _named("", _destination(text, where), [], found, where)
+        return
     source, destination = parts[0], _destination(parts[1], where)
     options = parts[2].split(",") if len(parts) == 3 else []
     for option in options:
-        if option in ("z", "Z"):
-            raise HardenError("labels of files are not changed", where=where, how="leave out :z and label them with chcon(1) if you must")
         if option not in _VOLUME_OPTIONS:
-            raise HardenError(
-                f"unknown option {option!r} of a volume", where=where, how=suggest(option, _VOLUME_OPTIONS) or "ro, rw, noexec or noidmap"
-            )
-    if source.startswith(("/", ".")):
+            how = suggest(option, _VOLUME_OPTIONS) or "ro, rw, noexec, nocopy, rprivate or noidmap"
+            raise HardenError(f"unknown option {option!r} of a volume", where=where, how=how)
+    _refuse_relabelling(options, where)
+    if source.startswith(("/", ".", "~")):
         _bind(real(source, where), destination, options, found)
     else:
-        _named(source, destination, options, places, found, where)
+        _named(source, destination, options, found, where)
 
 
-def _bind(source: str, destination: str, options: list[str], found: Files, *, recursive: bool = True) -> None:
-    safe = [word for word, opposite in (("nosuid", "suid"), ("nodev", "dev")) if opposite not in options and word not in options]
-    words = ["rbind" if recursive else "bind", *safe, *options]
-    if "ro" not in options and "rw" not in options:
-        words.append("rw")
-    found.mounts.append(Mount(destination=destination, type="bind", source=source, options=tuple(words)))
+def _refuse_relabelling(options: list[str], where: str) -> None:
+    if any(option in _RELABELLING for option in options):
+        try:
+            posix.stat("/sys/fs/selinux/enforce")
+        except OSError:
+            return  # nothing has labels here, so there is none to change: docker does nothing either
+        raise HardenError("labels of files are not changed", where=where, how="leave out :z and label them with chcon(1) if you must")
 
 
-def _named(name: str, destination: str, options: list[str], places: Places, found: Files, where: str) -> None:
+def _words(options: list[str], asked: tuple[str, ...]) -> tuple[str, ...]:
+    kept = [word for word in options if word in (*_SWITCHES, *_PROPAGATIONS, "idmap", "noidmap")]
+    safe = [word for word in dict.fromkeys((*SAFE, *asked)) if word not in kept and OPPOSITES[word] not in kept]
+    recursive = "bind" if "bind-nonrecursive" in options else "rbind"
+    return (recursive, *safe, *kept, *([] if "ro" in (*safe, *kept) or "rw" in kept else ["rw"]))
+
+
+def _bind(source: str, destination: str, options: list[str], found: Files) -> None:
+    found.mounts.append(Mount(destination=destination, type="bind", source=source, options=_words(options, found.asked)))
+
+
+def _named(name: str, destination: str, options: list[str], found: Files, where: str) -> None:
+    """Mount a volume; one without a name is the container's alone."""
     from hardener.runtime import volumes
 
-    volumes.check_name(name, where)
-    volume = volumes.find(places, name)
-    path = volumes.folder(places, name) if volume is None else volume.path
-    found.volumes.append(name)
-    copy = "nocopy" not in options and "ro" not in options
-    _bind(path, destination, [word for word in options if word != "nocopy"], found)
-    if copy:
+    if not name:
+        name = posix.urandom(32).hex()
+        found.anonymous.append(name)
+    else:
+        volumes.check_name(name, where)
+        found.volumes.append(name)
+    path = volumes.folder(found.places, name)
+    found.stored.append(Mount(destination=destination, type="bind", source=path, options=_words(options, found.asked)))
+    if "nocopy" not in options and "ro" not in options:
         found.copy_up.append(destination)
 
 
-def _tmpfs(text: str, runtime: Runtime, found: Files, where: str = "--tmpfs") -> None:
-    path, _, rest = text.partition(":")
-    _destination(path, f"{where} {text}")
-    words = [word for word in rest.split(",") if word]
+def _tmpfs(path: str, words: list[str], spec: Spec, runtime: Runtime, found: Files, where: str) -> None:
+    _destination(path, where)
     for word in words:
         name, equals, value = word.partition("=")
         if name in (COPY_UP, "notmpcopyup") and not equals:
             continue
-        if (equals and name in _TMPFS_VALUES) or (not equals and name in _TMPFS_SWITCHES):
-            if name == "size" and not value.endswith("%"):
-                values.size(value, f"{where} {text}")
-            continue
-        how = suggest(name, (*_TMPFS_SWITCHES, *_TMPFS_VALUES, COPY_UP)) or "size=64m, mode=1777, ro, exec, tmpcopyup …"
-        raise HardenError(f"unknown option {word!r} of a tmpfs", where=f"{where} {text}", how=how)
+        if not (value and name in _TMPFS_VALUES if equals else name in (*_SWITCHES, *_PROPAGATIONS)):
+            how = suggest(name, (*_SWITCHES, *_TMPFS_VALUES, COPY_UP)) or "size=64m, mode=1777, ro, exec, tmpcopyup …"
+            raise HardenError(f"unknown option {word!r} of a tmpfs", where=where, how=how)
     if COPY_UP in words:
-        found.copy_up.append(path)
-    options = [word for word in words if word not in (COPY_UP, "notmpcopyup", "rw")]
-    # What is not said is what the policy says of this tmpfs, or of any.
-    known = runtime.tmpfs or {}
-    wanted = known.get(_normal(path)) or known.get("*")
-    for word in ("nosuid", "nodev", "noexec"):
-        if word not in options and word.removeprefix("no") not in options:
+        found.copy_up.append(_normal(path))
+    # What is not said is as it is there already, or as the policy has it for any.
+    there = next((mount for mount in spec.mounts if _normal(mount.destination) == _normal(path) and mount.type == "tmpfs"), None)
+    wanted = (runtime.tmpfs or {}).get("*")
+    options = [*there.options] if there is not None else [*SAFE, "noexec", "mode=1777"]
+    if there is None and wanted is not None and wanted.size is not None:
+        options.append(f"size={wanted.size}")
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in (COPY_UP, "notmpcopyup", "rw", *_PROPAGATIONS):
+            continue
+        if name == "size" and not value.endswith("%"):
+            word = f"size={values.size(value, where)}"
+        undone = next((no for no, yes in OPPOSITES.items() if yes == word), "")
+        options = [old for old in options if old.partition("=")[0] not in (name, undone)]
+        if not undone:
             options.append(word)
-    given = {word.partition("=")[0] for word in options}
-    if wanted is not None:
-        if wanted.size is not None and "size" not in given:
-            options.append(f"size={wanted.size}")
-        if wanted.mode is not None and "mode" not in given:
-            options.append(f"mode={wanted.mode}")
-    if "mode" not in given and not any(word.startswith("mode=") for word in options):
-        options.append("mode=1777")
-    found.mounts.append(
-        Mount(
-            destination=path, type="tmpfs", source="tmpfs", options=tuple([word for word in options if word not in ("suid", "dev", "exec")])
-        )
-    )
+    found.mounts.append(Mount(destination=path, type="tmpfs", source="tmpfs", options=tuple(options)))
 
 
-def _mount(text: str, runtime: Runtime, places: Places, found: Files) -> None:
+def _mount(text: str, spec: Spec, runtime: Runtime, found: Files) -> None:
     where = f"--mount {text}"
-    given = dict(values.csv(text, where))
+    given: dict[str, str | None] = {}
+    for key, value in values.csv(text, where):
+        name = _ALIASES.get(key, key)
+        if name in given:
+            raise HardenError(f"{name} is given twice", where=where, how="leave one of them")
+        given[name] = value
     kind = given.get("type") or "volume"
     if kind not in _MOUNT_KEYS or not kind:
         kinds = tuple(filter(None, _MOUNT_KEYS))
         raise HardenError(f"{kind!r} is no type of mount", where=where, how=suggest(kind, kinds) or f"one of {', '.join(kinds)}")
-    for key in given:
-        known = (*_MOUNT_KEYS[""], *_MOUNT_KEYS[kind])
+    known = (*_MOUNT_KEYS[""], *_MOUNT_KEYS[kind])
+    for key, word in given.items():
         if key not in known:
+            how = suggest(key, (*known, *_ALIASES)) or f"one of {', '.join(known)}"
+            raise HardenError(f"unknown key {key!r} of a {kind} mount", where=where, how=how)
+        if key in _LATER and word != "local":
             raise HardenError(
-                f"unknown key {key!r} of a {kind} mount", where=where, how=suggest(key, known) or f"one of {', '.join(known)}"
+                f"{key} is not there yet", where=where, how="leave it out; `harden volume create --label` makes volumes with labels"
             )
-    source = given.get("source") or given.get("src") or ""
-    destination = given.get("destination") or given.get("dst") or given.get("target") or ""
+    source, destination = given.get("source") or "", given.get("destination") or ""
     if not destination:
         raise HardenError("a mount needs a destination", where=where, how="add destination=/PATH")
     _destination(destination, where)
-    read_only = _switch(given, "readonly", where) or _switch(given, "ro", where) or given.get("rw") == "false"
+    options = ["ro"] if _switch(given, "readonly", where) or given.get("rw") == "false" else []
     if kind == "tmpfs":
         if source:
             raise HardenError("a tmpfs has no source", where=where, how="leave it out")
-        words = [f"size={given['tmpfs-size']}"] if given.get("tmpfs-size") else []
-        words += [f"mode={given['tmpfs-mode']}"] if given.get("tmpfs-mode") else []
-        words += ["ro"] if read_only else []
-        words += [COPY_UP] if "tmpcopyup" in given else []
-        _tmpfs(f"{destination}:{','.join(words)}", runtime, found, "--mount")
-        return
-    if not source:
-        raise HardenError(f"a {kind} mount needs a source", where=where, how="add source=…")
-    options = ["ro"] if read_only else []
-    if kind == "bind":
-        if not source.startswith(("/", ".")):
-            raise HardenError(
-                f"the source {source!r} is not a path", where=where, how=f"write ./{source}, or type=volume for a named volume"
-            )
-        propagation = given.get("bind-propagation")
-        if propagation is not None and propagation not in _PROPAGATIONS:
-            raise HardenError(
-                f"unknown propagation {propagation!r}", where=where, how=suggest(propagation, _PROPAGATIONS) or ", ".join(_PROPAGATIONS)
-            )
-        options += [propagation] if propagation else []
-        options += ["noidmap"] if _switch(given, "noidmap", where) else []
-        recursive = not _switch(given, "bind-nonrecursive", where) and given.get("bind-recursive") != "disabled"
-        _bind(real(source, where), destination, options, found, recursive=recursive)
+        options += [f"{name}={given[f'tmpfs-{name}']}" for name in ("size", "mode") if given.get(f"tmpfs-{name}")]
+        options += [COPY_UP] if _switch(given, COPY_UP, where) else []
+        _tmpfs(destination, options, spec, runtime, found, where)
     elif kind == "volume":
         options += ["nocopy"] if _switch(given, "volume-nocopy", where) else []
-        _named(source, destination, options, places, found, where)
+        _named(source, destination, options, found, where)
+    elif not source:
+        raise HardenError(f"a {kind} mount needs a source", where=where, how="add source=…")
+    elif kind == "image":
+        _image(source, destination, found, where)
     else:
-        raise HardenError("images cannot be mounted yet", where=where, how="bind an unpacked folder: type=bind,source=DIR,…,readonly")
+        if not source.startswith(("/", ".")):
+            how = f"write ./{source}, or type=volume for a named volume"
+            raise HardenError(f"the source {source!r} is not a path", where=where, how=how)
+        _bind(real(source, where), destination, [*options, *_binding(given, where)], found)
+
+
+def _binding(given: dict[str, str | None], where: str) -> list[str]:
+    options = ["noidmap"] if _switch(given, "noidmap", where) else []
+    if (propagation := given.get("bind-propagation")) is not None:
+        if propagation not in _PROPAGATIONS:
+            how = suggest(propagation, _PROPAGATIONS) or ", ".join(_PROPAGATIONS)
+            raise HardenError(f"unknown propagation {propagation!r}", where=where, how=how)
+        options.append(propagation)
+    recursive = given.get("bind-recursive") or "enabled"
+    if recursive not in ("enabled", "disabled", "writable", "readonly"):
+        raise HardenError(f"bind-recursive cannot be {recursive!r}", where=where, how="enabled, disabled, writable or readonly")
+    return [*options, *(["bind-nonrecursive"] if recursive == "disabled" or _switch(given, "bind-nonrecursive", where) else [])]
+
+
+def _image(source: str, destination: str, found: Files, where: str) -> None:
+    from hardener.launch.roots import image_layers
+
+    root, _ = image_layers(source, found.places)
+    if any(":" in layer or "\\" in layer for layer in root.layers):
+        raise HardenError("the folder of its layers has a colon in its name", where=where, how="set HARDENER_ROOT to another folder")
+    lower = f"lowerdir={':'.join(reversed(root.layers))}"
+    found.stored.append(Mount(destination=destination, type="overlay", source="overlay", options=(*SAFE, "ro", lower)))
 
 
 def _switch(given: dict[str, str | None], key: str, where: str) -> bool:
@@ -248,34 +286,46 @@ def _switch(given: dict[str, str | None], key: str, where: str) -> bool:
 # --- devices ------------------------------------------------------------------------------------------------------------------
 
 
-def devices(texts: list[str], rules: list[str]) -> tuple[list[Device], list[DeviceRule]]:
-    """Return the nodes and the rules for `--device HOST[:CONTAINER[:rwm]]` and `--device-cgroup-rule`."""
-    nodes, allowed = [], []
+def devices(texts: list[str], rules: list[str]) -> tuple[list[Device], list[DeviceRule], list[Mount]]:
+    """Return nodes, rules and binds for `--device HOST[:CONTAINER[:rwm]]` and `--device-cgroup-rule`.
+
+    A device with another name inside is bound there; a folder stands for all devices in it, as with docker.
+    """
+    nodes: list[Device] = []
+    allowed: list[DeviceRule] = []
+    bound: list[Mount] = []
     for text in texts:
         where = f"--device {text}"
         parts = text.split(":")
         if len(parts) == 2 and parts[1] and set(parts[1]) <= set("rwm"):
             parts = [parts[0], parts[0], parts[1]]
         inside, access = (parts[1] if len(parts) > 1 else parts[0]), (parts[2] if len(parts) > 2 else "rwm")
-        if (
-            len(parts) > 3
-            or not parts[0].startswith("/dev/")
-            or not inside.startswith("/dev/")
-            or not access
-            or not set(access) <= set("rwm")
-        ):
+        names = all(name.startswith("/dev/") and _normal(name).startswith("/dev/") for name in (parts[0], inside))
+        if len(parts) > 3 or not names or not access or not set(access) <= set("rwm"):
             raise HardenError(f"{text!r} is not a device", where="--device", how="write /dev/NAME, /dev/NAME:/dev/OTHER or /dev/NAME:rw")
-        path = real(parts[0], where)
-        found = posix.stat(path)
-        kind = {0o020000: "c", 0o060000: "b"}.get(found.st_mode & 0o170000)
-        if kind is None:
-            raise HardenError(f"{parts[0]} is not a device", where=where, how="a folder of devices is not taken: name each")
-        if path != inside and path != parts[0]:
-            inside = inside if len(parts) > 1 else path
-        major, minor = posix.major(found.st_rdev), posix.minor(found.st_rdev)
-        nodes.append(Device(path=inside, type=kind, major=major, minor=minor, file_mode=found.st_mode & 0o777))
-        allowed.append(DeviceRule(allow=True, type=kind, major=major, minor=minor, access=access))
-    return nodes, [*allowed, *(_rule(text) for text in rules)]
+        for path, kind, number, mode in _nodes(real(parts[0], where), where):
+            target = _normal(inside) + path[len(real(parts[0], where)) :]
+            major, minor = posix.major(number), posix.minor(number)
+            allowed.append(DeviceRule(allow=True, type=kind, major=major, minor=minor, access=access))
+            if path == target:
+                nodes.append(Device(path=path, type=kind, major=major, minor=minor, file_mode=mode))
+            else:
+                bound.append(Mount(destination=target, type="bind", source=path, options=("bind", "nosuid", "noexec", "dev", "noidmap")))
+    return nodes, [*allowed, *(_rule(text) for text in rules)], bound
+
+
+def _nodes(path: str, where: str) -> list[tuple[str, str, int, int]]:
+    """Return (path, type, number, mode) of a device, or of all below a folder."""
+    found = posix.lstat(path)
+    kind = {0o020000: "c", 0o060000: "b"}.get(found.st_mode & 0o170000)
+    if kind is not None:
+        return [(path, kind, found.st_rdev, found.st_mode & 0o777)]
+    if found.st_mode & 0o170000 != 0o040000:
+        raise HardenError(f"{path} is not a device", where=where, how="-v binds files and folders")
+    names = [
+        name for name in sorted(posix.listdir(path)) if posix.lstat(f"{path}/{name}").st_mode & 0o170000 in (0o020000, 0o060000, 0o040000)
+    ]
+    return [node for name in names for node in _nodes(f"{path}/{name}", where)]
 
 
 def _rule(text: str) -> DeviceRule:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hardener.launch.specification import Draft
     from hardener.runtime.places import Places
 
-NAMESPACE_FILES: Final = {"network": "net", "pid": "pid", "ipc": "ipc"}
+NAMESPACE_FILES: Final = {"network": "net", "pid": "pid"}
 
 
 def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
@@ -34,7 +34,7 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         stop_signal=stop_signal,
         stop_timeout_s=jobs.STOP_TIMEOUT_S if request.stop_timeout_s is None else request.stop_timeout_s,
         restart=restart,
-        labels=request.labels,
+        labels={**made.root.labels, **request.labels},  # labels are labels, and never options
         remove=request.remove,
         policy=request.policy,
         looser=made.looser,

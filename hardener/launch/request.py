@@ -18,8 +18,8 @@ HARMLESS: Final = frozenset({
 class Request:
     """What a user asks for. None, an empty list and False are what nobody asked for: the policy decides.
 
-    Sizes are bytes, processors are cores, time is seconds. `network` and its like are the words of `docker run`; `root` is what was named,
-    and `rootfs` says that it is a folder.
+    Sizes are bytes, processors are cores, time is seconds; a limit of -1 is none. `network` and its like are the words of `docker run`;
+    `root` is what was named, and `rootfs` says that it is a folder.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Request:
             "labels",
             "limits",
         ),
+        *("device_weights", "memory_swappiness"),
         *("memory", "memory_reservation", "memory_swap", "mounts", "name", "network", "oom_score_adj", "pid", "pids", "platform", "policy"),
         *("privileged", "read_bps", "read_iops", "read_only", "remove", "restart", "root", "rootfs", "security", "shm_size", "stop_signal"),
         *("stop_timeout_s", "sysctls", "terminal", "tmpfs", "uid_maps", "unenforced", "user", "userns", "uts", "volumes"),
@@ -81,6 +82,7 @@ class Request:
         self.memory: int | None = None
         self.memory_swap: int | None = None
         self.memory_reservation: int | None = None
+        self.memory_swappiness: int | None = None
         self.pids: int | None = None
         self.cpus: float | None = None
         self.cpu_shares: int | None = None
@@ -89,6 +91,7 @@ class Request:
         self.cpuset_cpus: str | None = None
         self.cpuset_mems: str | None = None
         self.blkio_weight: int | None = None
+        self.device_weights: list[str] = []
         self.read_bps: list[str] = []
         self.write_bps: list[str] = []
         self.read_iops: list[str] = []

@@ -33,7 +33,7 @@ def lay(request: Request, spec: Spec, resources: Resources) -> None:
     """Set the limits that a request names; what it does not name stays as the policy has it."""
     _memory(request, resources)
     if request.pids is not None:
-        resources.pids = Pids(limit=request.pids)
+        resources.pids = Pids(limit=request.pids) if request.pids > 0 else None
     _cpu(request, resources)
     _block_io(request, resources)
     process = spec.process
@@ -56,12 +56,16 @@ def without(name: str, resources: Resources) -> None:
 
 
 def _memory(request: Request, resources: Resources) -> None:
-    if request.memory is None and request.memory_swap is None and request.memory_reservation is None:
+    if all(value is None for value in (request.memory, request.memory_swap, request.memory_reservation, request.memory_swappiness)):
         return
     memory = resources.memory = resources.memory or Memory()
     if request.memory is not None:
-        memory.limit = memory.swap = request.memory  # no swap beside it, unless it is asked for
+        memory.limit = memory.swap = request.memory if request.memory > 0 else None  # no swap beside it, unless it is asked for
+    if request.memory_swappiness is not None:
+        memory.swappiness = request.memory_swappiness
     if request.memory_swap is not None:
+        if memory.limit is None:
+            raise HardenError("memory has no limit", where="--memory-swap", how="give --memory as well")
         if 0 < request.memory_swap < (memory.limit or 0):
             raise HardenError(
                 "memory and swap together are less than memory alone", where="--memory-swap", how="it must be at least --memory"
@@ -81,16 +85,26 @@ def _cpu(request: Request, resources: Resources) -> None:
     if request.cpus is not None:
         if request.cpu_quota is not None or request.cpu_period is not None:
             raise HardenError("--cpus sets quota and period", where="--cpu-quota, --cpu-period", how="leave them or --cpus out")
-        cpu.period, cpu.quota = PERIOD_US, int(request.cpus * PERIOD_US + 1e-6)
+        cpu.period, cpu.quota = (PERIOD_US, int(request.cpus * PERIOD_US + 1e-6)) if request.cpus > 0 else (None, None)
     if request.cpu_period is not None:
         cpu.quota = int((cpu.quota or 0) * request.cpu_period / (cpu.period or PERIOD_US)) if cpu.quota else None  # as many processors
         cpu.period = request.cpu_period
     if request.cpu_quota is not None:
-        cpu.quota = request.cpu_quota
+        cpu.quota = request.cpu_quota if request.cpu_quota > 0 else None
+        cpu.period = cpu.period or PERIOD_US
     if request.cpu_shares is not None:
         cpu.shares = request.cpu_shares
+    for text, flag in ((request.cpuset_cpus, "--cpuset-cpus"), (request.cpuset_mems, "--cpuset-mems")):
+        if text is not None and not all(_is_range(part) for part in text.split(",")):
+            raise HardenError(f"{text!r} is not a list of numbers", where=flag, how="write 0-3,5")
     cpu.cpus = request.cpuset_cpus or cpu.cpus
     cpu.mems = request.cpuset_mems or cpu.mems
+
+
+def _is_range(text: str) -> bool:
+    low, dash, high = text.partition("-")
+    ends = [low, high] if dash else [low]
+    return all(end.isascii() and end.isdigit() for end in ends) and int(ends[0]) <= int(ends[-1])
 
 
 def _block_io(request: Request, resources: Resources) -> None:
@@ -99,6 +113,8 @@ def _block_io(request: Request, resources: Resources) -> None:
         if not 10 <= request.blkio_weight <= 1000:
             raise HardenError(f"{request.blkio_weight} is not a weight", where="--blkio-weight", how="it goes from 10 to 1000")
         made["weight"] = request.blkio_weight
+    if request.device_weights:
+        made["weightDevice"] = [_weight(text) for text in request.device_weights]
     for attribute, flag, key in _RATES:
         texts = getattr(request, attribute)
         if texts:
@@ -107,15 +123,28 @@ def _block_io(request: Request, resources: Resources) -> None:
         resources.block_io = made
 
 
+def _weight(text: str) -> dict[str, int]:
+    flag = "--blkio-weight-device"
+    numbers, weight = _device(text, flag)
+    value = values.count(weight, flag)
+    if not 10 <= value <= 1000:
+        raise HardenError(f"{value} is not a weight", where=flag, how="it goes from 10 to 1000")
+    return {**numbers, "weight": value}
+
+
 def _rate(text: str, flag: str) -> dict[str, int]:
-    path, colon, rate = text.rpartition(":")
+    numbers, rate = _device(text, flag)
+    return {**numbers, "rate": values.count(rate, flag) if flag.endswith("iops") else values.size(rate, flag)}
+
+
+def _device(text: str, flag: str) -> tuple[dict[str, int], str]:
+    path, colon, value = text.rpartition(":")
     if not colon or not path.startswith("/"):
         raise HardenError(f"{text!r} limits no device", where=flag, how=f"write {flag} /dev/NAME:RATE")
     found = posix.stat(real(path, flag))
     if found.st_mode & 0o170000 != 0o060000:
         raise HardenError(f"{path} is not a block device", where=flag, how="lsblk lists them")
-    number = values.count(rate, flag) if flag.endswith("iops") else values.size(rate, flag)
-    return {"major": posix.major(found.st_rdev), "minor": posix.minor(found.st_rdev), "rate": number}
+    return {"major": posix.major(found.st_rdev), "minor": posix.minor(found.st_rdev)}, value
 
 
 def rlimit(text: str) -> Rlimit:

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from hardener.images.layout import Image
     from hardener.launch.request import Request
     from hardener.runtime.places import Places
 
@@ -25,7 +26,7 @@ class Root:
     """The root of a container, before any flag: folders (lowest first), and what an image says of its program."""
 
     __slots__ = (
-        *("command", "entrypoint", "environment", "layers", "map_root", "masked", "mounts", "stop_signal", "user", "volumes"),
+        *("command", "entrypoint", "environment", "labels", "layers", "map_root", "masked", "mounts", "stop_signal", "user", "volumes"),
         "working_directory",
     )
 
@@ -37,6 +38,7 @@ class Root:
         self.entrypoint: tuple[str, ...] = ()
         self.command: tuple[str, ...] = ()
         self.environment: tuple[str, ...] = ()
+        self.labels: dict[str, str] = {}
         self.user = ""
         self.working_directory = "/"
         self.stop_signal = ""
@@ -52,13 +54,26 @@ class Root:
             try:
                 if text := users.database(root_fd, path):
                     return text
+                if _is_removed(layer, path):
+                    return ""
             finally:
                 posix.close(root_fd)
         return ""
 
 
+def _is_removed(layer: str, path: str) -> bool:
+    """Tell whether a layer has a whiteout for a path: a device 0:0. Source: docs.kernel.org/filesystems/overlayfs.html."""
+    try:
+        found = posix.lstat(f"{layer}{path}")
+    except OSError:
+        return False
+    return found.st_mode & 0o170000 == 0o020000 and found.st_rdev == 0
+
+
 def find(request: Request, places: Places) -> Root:
     """Return the root that a request names."""
+    if request.platform and (request.rootfs or request.root == HOST):
+        _check_platform(request.platform)
     if request.rootfs:
         return Root(request.root)
     if request.root == HOST:
@@ -88,5 +103,43 @@ def _is_mount(path: str) -> bool:
 
 
 def _image(request: Request, places: Places) -> Root:
-    how = suggest(request.root, [HOST]) or "harden run --rootfs DIR for a folder; `host` is this machine's own root"
-    raise HardenError(f"{request.root!r} is not a root filesystem", where="harden run", how=how)
+    made, image = image_layers(request.root, places, request.platform or "")
+    said = image.defaults
+    made.entrypoint, made.command, made.environment = said.entrypoint, said.cmd, said.env
+    made.user, made.working_directory, made.stop_signal = said.user or "", said.working_dir or "/", said.stop_signal or ""
+    made.labels = dict(said.labels or {})
+    from hardener.oci.image import names
+
+    made.volumes = names(said.volumes)
+    return made
+
+
+def image_layers(text: str, places: Places, platform: str = "") -> tuple[Root, Image]:
+    """Return the layers of `DIR` or `DIR:NAME`, an image layout, and what the image says."""
+    from hardener.images import layout
+    from hardener.launch import unpacked
+
+    here = posix.getcwd()
+    folder, name = text, ""
+    if not layout.is_layout(_absolute(folder, here)) and ":" in text:
+        folder, _, name = text.rpartition(":")
+        if not layout.is_layout(_absolute(folder, here)):  # a name may have a colon itself: DIR:repository:tag
+            folder, _, name = text.partition(":")
+    if not layout.is_layout(_absolute(folder, here)):
+        how = suggest(text, [HOST]) or "name an image layout (skopeo copy docker://… oci:DIR:TAG), --rootfs DIR, or host"
+        raise HardenError(f"there is no image {text!r}", where="harden run", how=f"images are not fetched yet: {how}")
+    image = layout.read(_absolute(folder, here), name, platform)
+    return Root(*unpacked.layers(image, places.cache)), image
+
+
+def _absolute(path: str, here: str) -> str:
+    return path if path.startswith("/") else f"{here.rstrip('/')}/{path}"
+
+
+def _check_platform(platform: str) -> None:
+    """Refuse programs of another kind of machine than this one, where the root says nothing of what it is for."""
+    from hardener.images import platforms
+
+    wanted = platforms.parse(platform)
+    if not platforms.matches(wanted, platforms.machine()):
+        platforms.check_runs_here(wanted)

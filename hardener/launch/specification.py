@@ -13,6 +13,7 @@ import posix
 from hardener.errors import HardenError
 from hardener.launch import base, cache, roots, walls
 from hardener.linux.binding import MACHINE
+from hardener.oci import json_text
 from hardener.oci.runtime import Mount, Root, Spec, User
 from hardener.policies import stored
 from hardener.runtime import users
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from hardener.launch.files import Files
     from hardener.launch.request import Request
     from hardener.oci.runtime import Linux, Process
+    from hardener.policies.enforce import Violation
     from hardener.policies.runtime import Runtime
     from hardener.policies.stored import Stored
     from hardener.runtime.places import Places
@@ -35,16 +36,28 @@ INIT: Final = "dev.hardener.init"
 
 
 class Draft:
-    """A specification, its root, named volumes to be made, and where it is looser than its policy, one line each."""
+    """A specification, its root, volumes to be made, and where it is looser than its policy, one line each.
 
-    __slots__ = ("looser", "root", "rootfs", "spec", "volumes")
+    `anonymous` are volumes that nobody else uses.
+    """
 
-    def __init__(self, spec: Spec, rootfs: Rootfs, root: roots.Root, looser: tuple[str, ...], volumes: tuple[str, ...]) -> None:
+    __slots__ = ("anonymous", "looser", "root", "rootfs", "spec", "volumes")
+
+    def __init__(
+        self,
+        spec: Spec,
+        rootfs: Rootfs,
+        root: roots.Root,
+        looser: tuple[str, ...],
+        volumes: tuple[str, ...],
+        anonymous: tuple[str, ...],
+    ) -> None:
         self.spec = spec
         self.rootfs = rootfs
         self.root = root
         self.looser = looser
         self.volumes = volumes
+        self.anonymous = anonymous
 
 
 def draft(request: Request, places: Places, join: Callable[[str, str, str], str], unenforceable: tuple[str, ...] = ()) -> Draft:
@@ -53,18 +66,18 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     `join` finds the namespace of another container (`walls.lay_namespaces`); `unenforceable` are the controllers whose limits this machine
     cannot enforce and the user does without.
     """
-    policy = cache.load(_file(request.policy), places.cache)
+    policy = cache.load(policy_file(request.policy), places.cache)
     spec = policy.settled()
     root = roots.find(request, places)
     if spec.process is None or spec.linux is None:
         raise HardenError("a policy left nothing of a container", where=request.policy)
     process, linux = spec.process, spec.linux
-    _root(request, root, spec, linux)
+    spec.root = Root(path=root.layers[-1], readonly=False if request.writable or request.keep else spec.root and spec.root.readonly)
     account = _account(request, root, process)
     _process(request, root, process, account)
     spec.hostname = request.hostname or request.name or None
     spec.domainname = request.domainname or None
-    walls.lay_namespaces(request, linux, join)
+    shared = walls.lay_namespaces(request, spec, linux, join)
     if not any(namespace.type == "uts" for namespace in linux.namespaces):
         spec.hostname = spec.domainname = None
     if not any(namespace.type == "network" and not namespace.path for namespace in linux.namespaces):
@@ -76,14 +89,29 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     copy_up: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     looser: tuple[str, ...] = ()
-    if request.asks() or unenforceable:
+    anonymous: tuple[str, ...] = ()
+    if request.asks() or unenforceable or root.user or root.volumes:
+        from hardener.launch.files import lay as lay_files
+        from hardener.launch.resources import without
+
         runtime = policy.runtime()
-        profile = linux.seccomp = runtime.seccomp if linux.seccomp == stored.APART else linux.seccomp
-        files = _further(request, spec, linux, process, runtime, places, unenforceable)
-        copy_up, volumes = tuple(files.copy_up), tuple(files.volumes)
+        profile = linux.seccomp = json_text.scan(policy.profile) if linux.seccomp == stored.APART else linux.seccomp
+        bound = _further(request, spec, linux, process)
+        files = lay_files(request, spec, runtime, places, root.volumes)
+        copy_up, volumes, anonymous = tuple(files.copy_up), tuple(files.volumes), tuple(files.anonymous)
         looser = judge(runtime, spec)
+        own = [mount for mount in spec.mounts if not any(mount is one for one in files.mounts)]
+        asked = [*files.mounts, *files.stored, *shared, *bound]
+        spec.mounts = (*own, *sorted(asked, key=lambda mount: mount.destination.count("/")))  # what lies deeper comes later
         if linux.seccomp is profile and policy.profile:
             linux.seccomp = stored.APART
+        if linux.resources is not None:
+            for name in unenforceable:
+                without(name, linux.resources)
+    # What is hidden of a root comes first: a policy or a user may mount below it, or in its place.
+    taken = {mount.destination for mount in spec.mounts}
+    spec.mounts = (*[mount for mount in root.mounts if mount.destination not in taken], *spec.mounts)
+    linux.masked_paths += root.masked
     rootfs = Rootfs(
         layers=root.layers,
         upper=UPPER if request.writable and request.keep is None else None,
@@ -92,25 +120,13 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         copy_up=copy_up,
     )
     _write_filter(linux, process, policy, places)
-    return Draft(spec, rootfs, root, looser, volumes)
+    return Draft(spec, rootfs, root, looser, volumes, anonymous)
 
 
-def _file(policy: str) -> str:
+def policy_file(policy: str) -> str:
     """Return a policy's name, or the absolute path of its file: what is kept of it is kept by that."""
-    return policy if "/" not in policy or policy.startswith("/") else f"{posix.getcwd()}/{policy}"
-
-
-def _root(request: Request, root: roots.Root, spec: Spec, linux: Linux) -> None:
-    spec.root = Root(path=root.layers[-1], readonly=False if request.writable or request.keep else spec.root and spec.root.readonly)
-    hidden = {mount.destination for mount in root.mounts}
-    # What is hidden of a root comes first: a policy or a user may mount below it.
-    spec.mounts = (*root.mounts, *[mount for mount in spec.mounts if mount.destination not in hidden], *_volumes(root))
-    linux.masked_paths += root.masked
-
-
-def _volumes(root: roots.Root) -> list[Mount]:
-    """Return a tmpfs for each place that an image says is written to: what is in it is gone afterwards."""
-    return [Mount(destination=path, type="tmpfs", source="volume", options=(*base.QUIET, "mode=755", "size=64m")) for path in root.volumes]
+    is_file = "/" in policy or policy.endswith((".yaml", ".yml"))
+    return f"{posix.getcwd()}/{policy}" if is_file and not policy.startswith("/") else policy
 
 
 def _account(request: Request, root: roots.Root, process: Process) -> users.Account:
@@ -161,22 +177,14 @@ def _annotate(request: Request, spec: Spec) -> None:
     spec.annotations = {**(spec.annotations or {}), **request.annotations, **({INIT: "true"} if request.init else {})}
 
 
-def _further(
-    request: Request,
-    spec: Spec,
-    linux: Linux,
-    process: Process,
-    runtime: Runtime,
-    places: Places,
-    unenforceable: tuple[str, ...],
-) -> Files:
+def _further(request: Request, spec: Spec, linux: Linux, process: Process) -> list[Mount]:
+    """Lay limits, devices, parameters and security options over a specification; return what devices are bound for another name."""
     from hardener.launch import files, resources
 
+    bound: list[Mount] = []
     if linux.resources is not None:
         resources.lay(request, spec, linux.resources)
-        for name in unenforceable:
-            resources.without(name, linux.resources)
-        nodes, rules = files.devices(request.devices, request.device_rules)
+        nodes, rules, bound = files.devices(request.devices, request.device_rules)
         linux.devices = (*linux.devices, *nodes)
         linux.resources.devices = (*linux.resources.devices, *rules)
     if request.cgroup_parent is not None:
@@ -187,7 +195,7 @@ def _further(
             raise HardenError(f"{text!r} sets nothing", where="--sysctl", how="write NAME=VALUE")
         linux.sysctl = {**(linux.sysctl or {}), name: value}
     walls.lay_security(request, spec, linux, process)
-    return files.lay(request, spec, runtime, places)
+    return bound
 
 
 def judge(runtime: Runtime, spec: Spec, *, refuse: bool = True) -> tuple[str, ...]:
@@ -196,11 +204,19 @@ def judge(runtime: Runtime, spec: Spec, *, refuse: bool = True) -> tuple[str, ..
 
     found = enforce.violations(runtime, spec)
     if refuse and (refused := enforce.refused(found)):
-        first = refused[0]
-        what = "; ".join(dict.fromkeys(f"{one.says} (it asks for {one.wants})" for one in refused))
-        how = f"leave it out, or take a policy whose `loosen:` has {', '.join(dict.fromkeys(one.key for one in refused))}"
-        raise HardenError(f"the policy {first.policy} does not allow: {what}", where=first.where, how=how)
+        raise _refusal(refused)
     return tuple(dict.fromkeys(one.line for one in found))
+
+
+def _refusal(refused: tuple[Violation, ...]) -> HardenError:
+    """Return one error that names all that is refused: what is asked for, what the policy wants, and where it says so."""
+    lines = [f"{one.says}; it wants {one.wants} ({one.key}{f', {one.where}' if one.where else ''})" for one in refused]
+    keys = list(dict.fromkeys(one.key.partition(".")[0] for one in refused))
+    head = f"the policy {refused[0].policy} does not allow this:"
+    how = "leave it out, or choose a policy that allows it"
+    if "privileged" not in keys:
+        how += f" (`loosen: [{', '.join(keys)}]`)"
+    return HardenError(f"{head} {lines[0]}" if len(lines) == 1 else "\n    ".join([head, *lines]), where="harden run", how=how)
 
 
 def _write_filter(linux: Linux, process: Process, policy: Stored, places: Places) -> None:

@@ -32,12 +32,12 @@ def size(text: str, flag: str) -> int:
     """Return the bytes of `512m`, `1g`, `1.5g`, `1GiB` or a plain number: powers of 1024."""
     digits = text.rstrip("bBiIkKmMgGtTpP")
     unit = text[len(digits) :].lower().removesuffix("ib").removesuffix("b")
-    whole, point, part = digits.partition(".")
+    whole, point, part = digits.rstrip(" ").partition(".")
     if unit not in _FACTORS or not _digits(whole) or (point and not _digits(part)):
         raise HardenError(f"{text!r} is not a size", where=flag, how="write a number and b, k, m or g: 512m")
     value = int(whole) * _FACTORS[unit] + (int(part) * _FACTORS[unit] // 10 ** len(part) if point else 0)
     if not value:
-        raise HardenError(f"{text!r} is no limit", where=flag, how="a limit cannot be switched off")
+        raise HardenError(f"{text!r} is no limit", where=flag, how="write a number above 0")
     if value > MOST:
         raise HardenError(f"{text!r} is more than any machine has", where=flag)
     return value
@@ -45,6 +45,16 @@ def size(text: str, flag: str) -> int:
 
 def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def limit(text: str, flag: str) -> int:
+    """Return a size; -1 for 0 and -1, with which docker means no limit."""
+    return -1 if text in ("0", "-1") else size(text, flag)
+
+
+def threads(text: str, flag: str) -> int:
+    """Return a number of processes; -1 for 0 and -1, with which docker means no limit."""
+    return -1 if text in ("0", "-1") else count(text, flag)
 
 
 def swap(text: str, flag: str) -> int:
@@ -55,7 +65,7 @@ def swap(text: str, flag: str) -> int:
 def count(text: str, flag: str) -> int:
     """Return a whole number above 0."""
     if not _digits(text) or not 0 < int(text) < 1 << 62:
-        raise HardenError(f"{text!r} is not a whole number above 0", where=flag, how="a limit cannot be switched off")
+        raise HardenError(f"{text!r} is not a whole number above 0", where=flag)
     return int(text)
 
 
@@ -67,10 +77,12 @@ def integer(text: str, flag: str) -> int:
 
 
 def processors(text: str, flag: str) -> float:
-    """Return a number of processors above 0."""
+    """Return a number of processors above 0; -1 for 0, with which docker means all."""
+    if text == "0":
+        return -1
     whole, _, part = text.partition(".")
     if not (_digits(whole or "0") and _digits(part or "0") and (whole or part)) or float(text) <= 0:
-        raise HardenError(f"{text!r} is not a number above 0", where=flag, how="a limit cannot be switched off")
+        raise HardenError(f"{text!r} is not a number above 0", where=flag, how="write 0.5, 1 or 2")
     return float(text)
 
 

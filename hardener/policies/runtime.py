@@ -323,6 +323,21 @@ class Runtime(Fields):
         return False
 
 
+def over(runtime: Runtime, base: Runtime | None) -> Runtime:
+    """Return a policy with what it does not set as another has it; what is set by name, name by name."""
+    made = Runtime.parse(runtime.dump())
+    for attribute in Runtime.TABLE if base is not None else ():
+        own, other = getattr(runtime, attribute), getattr(base, attribute)
+        if own in (None, ()):
+            setattr(made, attribute, other)
+        elif attribute in _BY_NAME and other:
+            setattr(made, attribute, {**other, **own})
+    return made
+
+
+_BY_NAME: Final = ("namespaces", "tmpfs", "ulimits")
+
+
 def digest(runtime: Runtime) -> str:
     """Return a SHA-256 of what is asked for, as hexadecimal digits; the name of the policy and where its keys stand do not count."""
     import hashlib

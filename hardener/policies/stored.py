@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hardener.policies.model import Policy
     from hardener.policies.runtime import Runtime
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Changes whenever the same policy may be stored differently."""
 
 APART: Final = {"defaultAction": "kept apart"}
@@ -58,11 +58,15 @@ def store(policy: Policy, nothing: Spec) -> str:
     from json import dumps
 
     from hardener.policies import enforce
+    from hardener.policies.load import load
+    from hardener.policies.runtime import over
 
     if policy.runtime is None:
         raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
     runtime = policy.runtime.dump()
-    spec = enforce.apply(policy.runtime, nothing).dump()
+    shipped = load("default")
+    # What a policy leaves open is not open for that: nobody has asked for anything yet.
+    spec = enforce.apply(over(policy.runtime, shipped.runtime), nothing).dump()
     linux = spec.get("linux")
     profile = linux.get("seccomp") if isinstance(linux, dict) else None
     if isinstance(linux, dict) and profile:
@@ -71,7 +75,7 @@ def store(policy: Policy, nothing: Spec) -> str:
             runtime["seccomp"] = APART
     kept = {
         "version": VERSION,
-        "files": {os.path.abspath(path): _hash(path) for path in policy.files},
+        "files": {os.path.abspath(path): _hash(path) for path in (*policy.files, *shipped.files)},
         "runtime": runtime,
         "spec": spec,
         "profile": dumps(profile, separators=(",", ":")) if profile else "",

@@ -97,9 +97,12 @@ def use(places: Places, name: str) -> Volume:
     return find(places, name) or create(places, name)
 
 
-def create(places: Places, name: str = "", labels: Mapping[str, str] | None = None) -> Volume:
-    """Make a volume; one that is there stays as it is and is returned, as docker does. Without a name it gets one of its own."""
-    anonymous = not name
+def create(places: Places, name: str = "", labels: Mapping[str, str] | None = None, *, anonymous: bool = False) -> Volume:
+    """Make a volume; one that is there stays as it is and is returned, as docker does. Without a name it gets one of its own.
+
+    An `anonymous` one has a name that nobody has chosen.
+    """
+    anonymous = anonymous or not name
     name = name or posix.urandom(32).hex()
     if (there := find(places, name)) is not None:
         if labels and labels != there.labels:

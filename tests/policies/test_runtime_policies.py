@@ -18,7 +18,7 @@ from hardener.oci.runtime import VERSION, Spec
 from hardener.policies import enforce, runtime_load, runtime_tighten, stored
 from hardener.policies import runtime as model
 from hardener.policies.load import load
-from hardener.policies.runtime import RUNTIME_KEYS, Runtime, digest, size_text
+from hardener.policies.runtime import RUNTIME_KEYS, Runtime, digest, over, size_text
 from hardener.rules import capabilities
 
 ROOT = Path(__file__).parents[2]
@@ -392,7 +392,13 @@ def test_what_a_policy_makes_of_nothing_is_stored_with_it(tmp_path: Path, ptrace
     assert spec.linux is not None
     assert spec.linux.seccomp == stored.APART
     spec.linux.seccomp = json.loads(kept.profile)
-    assert spec == enforce.apply(policy.runtime, Spec(oci_version="1.2.0"))
+    # What it leaves open is as the default policy has it: nobody has asked for anything.
+    assert spec == enforce.apply(over(policy.runtime, load("default").runtime), Spec(oci_version="1.2.0"))
+    assert spec.linux.resources is not None
+    assert spec.linux.resources.cpu is not None
+    assert spec.linux.resources.cpu.quota == 150_000
+    assert spec.linux.resources.pids is not None
+    assert spec.linux.resources.pids.limit == 256
 
 
 def test_a_profile_kept_apart_is_no_filter() -> None:

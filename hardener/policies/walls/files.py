@@ -187,11 +187,16 @@ def _missing(wanted: tuple[str, ...], given: tuple[str, ...]) -> list[str]:
     return [path for path in wanted if normal(path) not in paths]
 
 
+def _some(paths: list[str]) -> str:
+    """Return paths for a reader; of many the first ones."""
+    return ", ".join(paths) if len(paths) < 5 else f"{', '.join(paths[:3])} and {len(paths) - 3} more"
+
+
 def masked_gaps(runtime: Runtime, spec: Spec) -> Iterator[Gap]:
     """Yield what is not hidden."""
     missing = _missing(runtime.masked_paths, linux_of(spec).masked_paths)
     if missing:
-        yield Gap(f"{', '.join(missing)} not hidden", "hidden")
+        yield Gap(f"{_some(missing)} not hidden", "hidden")
 
 
 def settle_masked(runtime: Runtime, spec: Spec) -> None:
@@ -205,7 +210,7 @@ def readonly_gaps(runtime: Runtime, spec: Spec) -> Iterator[Gap]:
     linux = linux_of(spec)
     missing = _missing(runtime.readonly_paths, linux.readonly_paths + linux.masked_paths)
     if missing:
-        yield Gap(f"{', '.join(missing)} can be written to", "read-only")
+        yield Gap(f"{_some(missing)} can be written to", "read-only")
 
 
 def settle_readonly(runtime: Runtime, spec: Spec) -> None:
