@@ -10,7 +10,7 @@ import posix
 
 from hardener.errors import HardenError
 from hardener.linux import mounting
-from hardener.linux.consts import MOUNT_ATTR_NOSUID
+from hardener.linux.consts import MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
 from hardener.runtime import destinations
 
 TYPE_CHECKING = False
@@ -110,7 +110,8 @@ def _bind(node: Node, root_fd: int) -> None:
             raise HardenError(f"{node.path} of this machine is not the device {node.major}:{node.minor}", where="linux.devices")
         target = destinations.make(root_fd, node.path, directory=False)
         tree = mounting.clone_tree(source)
-        mounting.set_attributes(tree, add=MOUNT_ATTR_NOSUID, name=node.path)
+        # Read-only keeps nobody from using a device, but its owner, whoever that is on this machine, from changing it there.
+        mounting.set_attributes(tree, add=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, name=node.path)
         mounting.attach(tree, target, name=node.path)
         posix.close(tree)
     finally:

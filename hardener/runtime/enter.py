@@ -23,7 +23,7 @@ from hardener.errors import HardenError
 from hardener.linux import calls, mounting, procfs, signals
 from hardener.linux.consts import AT_FDCWD, PR_SET_DUMPABLE
 from hardener.linux.mounting import O_PATH
-from hardener.runtime import cgroups, console, container, init, parent, rlimits, sync, users, waiting
+from hardener.runtime import cgroups, console, container, init, parent, reaper, rlimits, sync, users, waiting
 from hardener.runtime.namespaces import KINDS
 
 TYPE_CHECKING = False
@@ -130,6 +130,12 @@ def account(door: Door, user: str) -> users.Account:
 
 def plan(spec: Spec, name: str, machine: cgroups.Layout, cache: str = "") -> Launch:
     """Return the plans for a process of a container: `spec` is the container's, with the process that is to be started."""
+    if reaper.traces_us(spec):
+        raise HardenError(
+            "a container with CAP_SYS_PTRACE and no user namespace could take over whoever enters it",
+            where="harden exec",
+            how="run it with a user namespace, or without the capability",
+        )
     launch = container.plan(spec, bundle="/", name=name, machine=machine, cache=cache)
     launch.reaper = None  # the container has its first process
     return launch

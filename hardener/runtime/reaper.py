@@ -65,14 +65,20 @@ class Reaper:
 def plan(spec: Spec) -> Reaper:
     """Return what the first process is to do."""
     own = {namespace.type for namespace in (spec.linux.namespaces if spec.linux else ()) if not namespace.path}
-    held = spec.process.capabilities if spec.process else None
-    if "user" not in own and held is not None and "CAP_SYS_PTRACE" in (*held.bounding, *held.permitted, *held.inheritable):
+    if traces_us(spec):
         raise HardenError(
             "CAP_SYS_PTRACE without a user namespace reaches this machine's programs through the init process",
             where="--init",
             how="leave out --init, the capability, or --userns host",
         )
     return Reaper(first="pid" in own, terminal=bool(spec.process and spec.process.terminal))
+
+
+def traces_us(spec: Spec) -> bool:
+    """Tell whether a container could look into processes of ours that are in it: CAP_SYS_PTRACE counts where they come from."""
+    held = spec.process.capabilities if spec.process else None
+    apart = any(namespace.type == "user" for namespace in (spec.linux.namespaces if spec.linux else ()))
+    return not apart and held is not None and "CAP_SYS_PTRACE" in (*held.bounding, *held.permitted, *held.inheritable)
 
 
 def _stand_by(program: int, watched: tuple[int, ...]) -> int:

@@ -346,6 +346,13 @@ def test_somebody_elses_container(room: Callable[..., Room]) -> None:
     assert "not yours to enter" in forked(child)
 
 
+def test_a_container_that_could_take_us_over(root: Path) -> None:
+    held = {"bounding": ["CAP_SYS_PTRACE"], "permitted": ["CAP_SYS_PTRACE"]}
+    document = config(root, "true", process__capabilities=held, linux__namespaces=[{"type": "mount"}, {"type": "pid"}])
+    with pytest.raises(HardenError, match="could take over whoever enters it"):
+        enter.plan(Spec.parse(document), "test", cgroups.read_layout())
+
+
 def test_no_room_for_one_more(room: Callable[..., Room]) -> None:
     made = room(linux__resources={"pids": {"limit": 1}})
     result = made.exec("true")

@@ -153,3 +153,19 @@ def test_a_smaller_proc(root: Path, folder: Path, words: list[str]) -> None:
     assert int(result.out.split()[-1]) > 0 or words == ["hidepid=2"]  # which the kernel calls invisible
     if "subset=pid" in words:
         assert result.out.split()[2:-1] == ["self", "thread-self"]
+
+
+def test_a_device_is_used_and_not_changed(root: Path, folder: Path) -> None:
+    # Root inside is its owner here, as it can be when another engine has given a device to the ids that are ours, too.
+    maps = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    script = "echo x >/dev/full; chmod 600 /dev/full; chown 7 /dev/full; touch /dev/full; echo x >/dev/null && head -c 1 /dev/zero | wc -c"
+    try:
+        result = launch(config(root, "/bin/sh", "-c", script, linux__uidMappings=maps, linux__gidMappings=maps), folder)
+        found = os.stat("/dev/full")
+    finally:
+        os.chown("/dev/full", 0, 0)
+        os.chmod("/dev/full", 0o666)
+    assert (found.st_mode & 0o777, found.st_uid) == (0o666, 0)
+    assert result.out == "1\n"
+    assert result.err.count("Read-only file system") == 3
+    assert "I/O error" in result.err
