@@ -17,7 +17,7 @@ from hardener.oci.image import Descriptor, split_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from subprocess import Popen
+    from subprocess import Popen  # nosec B404
 
     class Source(Protocol):
         """What a decompressor offers."""
