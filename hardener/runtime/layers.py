@@ -94,29 +94,35 @@ def reserve(folder: str) -> int:
     """
     import fcntl
 
-    for path in (folder, f"{folder}/upper", f"{folder}/work"):
-        try:
-            posix.mkdir(path, 0o700 if path == folder else 0o755)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise HardenError(f"{path} cannot be made: {posix.strerror(error.errno or 0)}", where="--keep") from error
     try:
+        _mkdir(folder, 0o700)
         lock = posix.open(folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    except NotADirectoryError:
-        raise HardenError("what is written can only be kept in a folder", where=folder) from None
+    except OSError as error:
+        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder) from error
     try:
         found = posix.fstat(lock)
         if found.st_uid != posix.geteuid() or found.st_mode & _OTHERS:
             raise HardenError("others could reach what is kept", where=folder, how=f"make it yours alone: chmod 700 {folder}")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in ("upper", "work"):
+            _mkdir(name, 0o755, lock)
     except BlockingIOError:
         posix.close(lock)
         raise HardenError("another container is writing to it", where=folder, how="end that one, or keep this one elsewhere") from None
+    except OSError as error:
+        posix.close(lock)
+        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder) from error
     except HardenError:
         posix.close(lock)
         raise
     return lock
+
+
+def _mkdir(path: str, mode: int, folder: int | None = None) -> None:
+    try:
+        posix.mkdir(path, mode, dir_fd=folder)
+    except FileExistsError:  # whose it is, is looked at when it is open
+        return
 
 
 def is_old() -> bool:

@@ -201,7 +201,9 @@ def _open(plan: Filesystem, sources: Sources, bundle: str, *, trusted: bool) -> 
     for folder in plan.root.folders:
         sources.layers.append(_open_tree(folder, recursive=ours, what="the root filesystem", directory=True))
     if plan.root.keep is not None:
-        sources.kept = _open_tree(plan.root.keep, recursive=ours, what="the folder to keep", directory=True)
+        # What was looked at is what is used; a descriptor of the parent's shows a mount that init has none of.
+        what = "the folder to keep"
+        sources.kept = _open_tree(plan.root.keep, recursive=ours, what=what, directory=True, fd=None if ours else sources.lock)
     for index, entry in enumerate(plan.entries):
         if entry.fstype == "bind":
             path = layers.join(bundle, entry.source)
@@ -214,9 +216,9 @@ def _open(plan: Filesystem, sources: Sources, bundle: str, *, trusted: bool) -> 
             sources.entries.setdefault(index, []).append(tree)
 
 
-def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False) -> int:
+def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False, fd: int | None = None) -> int:
     try:
-        tree = mounting.clone_tree(AT_FDCWD, path, recursive=recursive)
+        tree = mounting.clone_tree(AT_FDCWD, path, recursive=recursive) if fd is None else mounting.clone_tree(fd, recursive=recursive)
     except FileNotFoundError:
         raise HardenError(f"{what} does not exist", where=path, how="name a path of this machine that is there") from None
     if directory and not destinations.is_directory(tree):

@@ -82,8 +82,8 @@ def test_a_folder_that_cannot_take_what_is_kept(folder: Path) -> None:
     (folder / "file").write_text("")
     for name, message in (
         ("open", "others could reach what is kept"),
-        ("no/where", "cannot be made: No such file"),
-        ("file", "cannot be made: Not a directory"),
+        ("no/where", "cannot be kept: No such file"),
+        ("file", "cannot be kept: Not a directory"),
     ):
         assert message in over(folder, "true", low, keep=str(folder / name)).error
     assert "both be kept and be dropped" in over(folder, "true", low, keep="/x", upper="1m").error
