@@ -376,6 +376,10 @@ HIGH = 1 << 32
         # personality
         *[("personality", (value,), ALLOW) for value in (0, 8, 0x20000, 0x20008, 0xFFFFFFFF, model.WHOLE)],
         *[("personality", (value,), EPERM) for value in (0x40000, 0x400000, 0x40008, 1, 0xFFFFFFFE)],
+        # bits that lend a user of the host to everybody
+        *[("fchmod", (3, mode), EPERM) for mode in (0o4755, 0o2755, 0o6000, 0x10000 | 0o4000)],
+        *[("fchmodat", (3, 0, mode), EPERM) for mode in (0o4755, 0o2755)],
+        *[("fchmodat", (3, 0o4755, mode), ALLOW) for mode in (0, 0o755, 0o1777)],
         # what hardly anything needs, and exploits do
         *[(name, (), ENOSYS) for name in ("io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_secret", "statmount", "listns")],
         *[(name, (), EPERM) for name in ("userfaultfd", "bpf", "perf_event_open", "keyctl", "add_key", "request_key", "ptrace", "kcmp")],
@@ -428,6 +432,7 @@ def test_the_default_is_for_one_abi(machine: str, others: tuple[str, ...]) -> No
         ("SYS_TIME", "clock_settime", (), ALLOW),
         ("SYS_NICE", "mbind", (), ALLOW),
         ("SYSLOG", "syslog", (), ALLOW),
+        ("FSETID", "fchmod", (3, 0o4755), ALLOW),
         ("NET_RAW", "socket", (PACKET, RAW, 3), ALLOW),
         ("NET_RAW", "socket", (INET, RAW, 255), ALLOW),
         ("NET_RAW", "socket", (38, STREAM, 0), EAFNOSUPPORT),
