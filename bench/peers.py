@@ -135,6 +135,8 @@ def install(tool: Tool, environments: Path) -> Path:
         return programs
     if not programs.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if ours and not done.exists():  # before 25.0 pip's console scripts import `re`, whatever they start: 6 ms
+        subprocess.run([f"{programs}/python", "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
     pip = [f"{programs}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if ours and done.exists():
         pip += ["--force-reinstall", "--no-deps"]

@@ -122,6 +122,7 @@ def _launch() -> int:
     from hardener.runtime import kept, packed
 
     variables = ((name, posix.environ.get(name.encode())) for name in ("HARDENER_ROOT", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "HOME"))
+    _collect_rarely()
     cache = kept.folder(posix.geteuid(), {name: value.decode("utf-8", "surrogateescape") for name, value in variables if value})
     before = {*sys.modules}
     found = packed.use(cache)
@@ -132,11 +133,15 @@ def _launch() -> int:
     return code
 
 
+def _collect_rarely() -> None:
+    # Imports and documents are full of objects that stay; the default thresholds would look through them a hundred times.
+    gc.set_threshold(30_000, 20, 50)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `harden` with the given arguments (default: those of the process) and return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
-    # Imports and documents are full of objects that stay; the default thresholds would look through them a hundred times.
-    gc.set_threshold(30_000, 20, 50)
+    _collect_rarely()
     try:
         code = _main(args)
     except HardenError as error:
