@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posix
 
+from hardener import launch
 from hardener.errors import HardenError, suggest
 from hardener.launch import private
 from hardener.launch.base import QUIET
@@ -111,7 +112,27 @@ def _image(request: Request, places: Places) -> Root:
     from hardener.oci.image import names
 
     made.volumes = names(said.volumes)
+    made.mounts = _name_files(request.network, made)
     return made
+
+
+def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:
+    """Return what gives machines their names inside, which images leave to whoever runs them: without it there is no localhost."""
+    if network == "host":
+        sources = {path: path for path in ("/etc/hosts", "/etc/resolv.conf") if _is_there(path)}
+    else:
+        sources = {} if root.database("/etc/hosts").strip() else {"/etc/hosts": f"{launch.__path__[0]}/hosts"}
+    return tuple(
+        [Mount(destination=path, type="bind", source=source, options=("bind", "ro", "noidmap", *QUIET)) for path, source in sources.items()]
+    )
+
+
+def _is_there(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def image_layers(text: str, places: Places, platform: str = "") -> tuple[Root, Image]:
