@@ -168,12 +168,7 @@ def _recorded(places: Places) -> Iterator[tuple[str, set[object]]]:
 
 def _processes(path: str) -> Iterator[int]:
     """Yield a process of each mount namespace that shows a folder; as an ordinary user those of one's own."""
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        device = posix.fstat(fd).st_dev
-    finally:
-        posix.close(fd)
-    number = f"{posix.major(device)}:{posix.minor(device)}"
+    wanted = _in_its_filesystem(path)
     seen = {posix.readlink("/proc/self/ns/mnt")}
     for name in posix.listdir("/proc"):
         if not name.isdigit():
@@ -186,9 +181,21 @@ def _processes(path: str) -> Iterator[int]:
             table = procfs.read(f"/proc/{name}/mountinfo", 1 << 24)
         except OSError:  # it has ended, or is somebody else's
             continue
-        # The root of a mount is a path inside of its filesystem: the end of the folder's own.
-        if any(mount.device == number and mount.root != "/" and path.endswith(mount.root) for mount in procfs.parse_mounts(table)):
+        if any((mount.device, mount.root) == wanted for mount in procfs.parse_mounts(table)):
             yield int(name)
+
+
+def _in_its_filesystem(path: str) -> tuple[str, str]:
+    """Return the device of a folder's filesystem and its path in there: what every mount of it shows, wherever it is."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        path = posix.readlink(f"/proc/self/fd/{fd}")  # without links
+    finally:
+        posix.close(fd)
+    table = procfs.parse_mounts(procfs.read("/proc/self/mountinfo", 1 << 24))
+    above = [mount for mount in table if f"{path}/".startswith(f"{mount.point.rstrip('/')}/")]
+    mount = max(enumerate(above), key=lambda row: (len(row[1].point), row[0]))[1]  # of two at one place the later covers the earlier
+    return mount.device, mount.root.rstrip("/") + path[len(mount.point.rstrip("/")) :]
 
 
 def _alive(name: str) -> bool:

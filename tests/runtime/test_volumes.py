@@ -12,6 +12,7 @@ from launching import Running, config, launch
 
 from hardener import cli
 from hardener.errors import HardenError
+from hardener.linux import calls, consts, mounting
 from hardener.runtime import borrowed, removal, volumes
 from hardener.runtime.job import Job
 from hardener.runtime.places import Places, places
@@ -153,7 +154,6 @@ def test_a_user_removes_what_belongs_to_ids_of_containers(folder: Path) -> None:
         os.setgroups([])
         os.setresgid(4321, 4321, 4321)
         os.setresuid(4321, 4321, 4321)
-        from hardener.linux import calls, consts
 
         calls.prctl(consts.PR_SET_DUMPABLE, 1)
         removal.remove_tree(str(tree))
@@ -188,3 +188,33 @@ def test_errors_of_a_borrowed_root_are_told() -> None:
         with pytest.raises(HardenError) as told:
             borrowed.as_root(act)
         assert message in str(told.value)
+
+
+def test_a_volume_in_use_is_seen_through_any_mount(folder: Path) -> None:
+    (folder / "disk" / "deep" / "volume").mkdir(parents=True)
+    (folder / "mnt").mkdir()
+
+    def child() -> tuple[bool, list[int]]:
+        calls.unshare(consts.CLONE_NEWNS)
+        mounting.mount("", "/", "", consts.MS_REC | consts.MS_PRIVATE)
+        mounting.mount(str(folder / "disk" / "deep"), str(folder / "mnt"), "", 0x1000)
+        path = str(folder / "mnt" / "volume")
+        pid = os.fork()
+        if pid == 0:
+            calls.unshare(consts.CLONE_NEWNS)
+            mounting.mount(path, "/mnt", "", 0x1000)
+            os.write(write, b"x")
+            os.read(wait, 1)
+            os._exit(0)
+        os.read(ready, 1)
+        found = list(volumes._processes(path))
+        os.write(go, b"x")
+        os.waitpid(pid, 0)
+        return pid in found, found
+
+    ready, write = os.pipe()
+    wait, go = os.pipe()
+    seen, found = forked(child)
+    for fd in (ready, write, wait, go):
+        os.close(fd)
+    assert (seen, len(found)) == (True, 1)
