@@ -16,7 +16,7 @@ SWITCH: Final = ""
 class Flag:
     """One flag. `value` is its placeholder in the help, "" for a switch; `attribute` is where it goes in a request.
 
-    `read` turns the text into a value; `repeated` ones collect theirs; `differs` says what docker does otherwise.
+    `read` turns the text into a value; `repeated` ones collect theirs; `differs` says what is so here, and what with docker.
     """
 
     __slots__ = ("attribute", "differs", "read", "repeated", "text", "value")
@@ -29,7 +29,7 @@ class Flag:
         *,
         read: Callable[[str, str], object] = lambda text, flag: text,
         repeated: bool = False,
-        differs: str = "",
+        differs: tuple[str, str] | None = None,
     ) -> None:
         self.value = value
         self.attribute = attribute
@@ -84,15 +84,18 @@ _count, _size = values.count, values.size
 
 GROUPS: Final = {
     "root filesystem": {
-        "--rootfs": Flag("DIR", "root", "the root filesystem is this folder", differs="podman has it; docker takes images only"),
-        "--bundle": Flag("DIR", "bundle", "run an OCI bundle, as its config.json says", differs="runc has it"),
-        "--read-only": Flag(SWITCH, "read_only", "keep the root filesystem read-only", differs="it is"),
+        "--rootfs": Flag("DIR", "root", "the root filesystem is this folder", differs=("a folder is a root", "images only")),
+        "--bundle": Flag("DIR", "bundle", "run an OCI bundle, as its config.json says", differs=("as runc", "no such flag")),
+        "--read-only": Flag(SWITCH, "read_only", "keep the root filesystem read-only", differs=("always", "only with this flag")),
         "--writable": Flag(
-            SWITCH, "writable", "let the root be written to, in memory: it is gone afterwards", differs="always so, on disk"
+            SWITCH,
+            "writable",
+            "let the root be written to, in memory: it is gone afterwards",
+            differs=("in memory, 64 MiB", "on disk, without a limit"),
         ),
         "--keep": Flag("DIR", "keep", "let the root be written to, and keep what is written in this folder"),
         "--platform": Flag("OS/ARCH", "platform", "which of an image's platforms to take"),
-        "--pull": Flag("never|missing", "", "images are not fetched yet", read=_pull, differs="missing, always or never"),
+        "--pull": Flag("never|missing", "", "images are not fetched yet", read=_pull, differs=("never", "missing, always or never")),
         "--quiet": Flag(SWITCH, "", "docker's: nothing is fetched, so nothing is said of it"),
     },
     "program": {
@@ -105,13 +108,21 @@ GROUPS: Final = {
         "--hostname": Flag("NAME", "hostname", "the host name inside (default: the container's name)"),
         "--domainname": Flag("NAME", "domainname", "the NIS domain name inside"),
         "--tty": Flag(SWITCH, "terminal", "a terminal of its own"),
-        "--interactive": Flag(SWITCH, "interactive", "keep standard input open", differs="in the foreground it always is"),
+        "--interactive": Flag(
+            SWITCH, "interactive", "keep standard input open", differs=("in the foreground always", "only with this flag")
+        ),
         "--init": Flag(SWITCH, "init", "a first process that reaps children and hands signals on"),
     },
     "walls": {
-        "--policy": Flag("NAME|FILE", "policy", "the policy that everything is held to: default, strict or a file", differs="has none"),
+        "--policy": Flag(
+            "NAME|FILE", "policy", "the policy that everything is held to: default, strict or a file", differs=("default", "no such flag")
+        ),
         "--cap-add": Flag(
-            "NAME", "capabilities_added", "add a capability, or ALL", repeated=True, differs="fourteen are there without asking"
+            "NAME",
+            "capabilities_added",
+            "add a capability, or ALL",
+            repeated=True,
+            differs=("none to begin with", "fourteen to begin with"),
         ),
         "--cap-drop": Flag("NAME", "capabilities_dropped", "drop a capability, or ALL", repeated=True),
         "--security-opt": Flag(
@@ -119,27 +130,42 @@ GROUPS: Final = {
             "security",
             "seccomp=FILE|unconfined, apparmor=, label=, no-new-privileges=false, landlock=off, ptrace, mask=, unmask=",
             repeated=True,
-            differs="no-new-privileges is off, seccomp is laxer, there is no landlock",
+            differs=("no-new-privileges, our own seccomp profile, landlock", "no-new-privileges off, a laxer profile, no landlock"),
         ),
-        "--privileged": Flag(SWITCH, "privileged", "take the walls down, where the policy allows it", differs="allowed"),
-        "--network": Flag("none|host|container:NAME", "network", "none has a loopback interface and nothing else", differs="bridge"),
+        "--privileged": Flag(
+            SWITCH,
+            "privileged",
+            "take the walls down, where the policy allows it",
+            differs=("only where the policy allows it", "always allowed"),
+        ),
+        "--network": Flag(
+            "none|host|container:NAME", "network", "none has a loopback interface and nothing else", differs=("none", "bridge")
+        ),
         "--pid": Flag("private|host|container:NAME", "pid", "the process ids that it sees"),
         "--ipc": Flag("none|private|host|container:NAME", "ipc", "shared memory and message queues"),
         "--uts": Flag("private|host", "uts", "whose host name it has"),
         "--cgroupns": Flag("private|host", "cgroup_namespace", "the control groups that it sees"),
-        "--userns": Flag("auto|host|UID:GID:SIZE", "userns", "which ids of this machine its ids are", differs="host"),
-        "--uidmap": Flag("INSIDE:OUTSIDE:SIZE", "uid_maps", "map user ids yourself", repeated=True, differs="podman has it"),
-        "--gidmap": Flag("INSIDE:OUTSIDE:SIZE", "gid_maps", "map group ids yourself", repeated=True, differs="podman has it"),
+        "--userns": Flag(
+            "auto|host|UID:GID:SIZE", "userns", "which ids of this machine its ids are", differs=("auto: ids of nobody", "host")
+        ),
+        "--uidmap": Flag("INSIDE:OUTSIDE:SIZE", "uid_maps", "map user ids yourself", repeated=True, differs=("as podman", "no such flag")),
+        "--gidmap": Flag("INSIDE:OUTSIDE:SIZE", "gid_maps", "map group ids yourself", repeated=True, differs=("as podman", "no such flag")),
         "--sysctl": Flag("NAME=VALUE", "sysctls", "set a parameter of its own namespaces", repeated=True),
     },
     "limits": {
-        "--memory": Flag("SIZE", "memory", "memory, with no swap beside it", read=values.limit, differs="unlimited; swap as much again"),
+        "--memory": Flag(
+            "SIZE",
+            "memory",
+            "memory, with no swap beside it",
+            read=values.limit,
+            differs=("512 MiB, no swap", "unlimited, and as much swap again"),
+        ),
         "--memory-swap": Flag("SIZE", "memory_swap", "memory and swap together; -1 for no limit", read=values.swap),
         "--memory-reservation": Flag("SIZE", "memory_reservation", "memory that is kept when it gets tight", read=_size),
         "--memory-swappiness": Flag("0-100", "memory_swappiness", "how readily it is swapped out (cgroup v1)", read=_share),
-        "--oom-kill-disable": Flag(SWITCH, "", "refused: what is out of memory would hang", differs="allowed"),
-        "--pids-limit": Flag("NUMBER", "pids", "processes and threads", read=values.threads, differs="unlimited"),
-        "--cpus": Flag("NUMBER", "cpus", "processors", read=values.processors, differs="unlimited"),
+        "--oom-kill-disable": Flag(SWITCH, "", "refused: what is out of memory would hang", differs=("refused", "allowed")),
+        "--pids-limit": Flag("NUMBER", "pids", "processes and threads", read=values.threads, differs=("256", "unlimited")),
+        "--cpus": Flag("NUMBER", "cpus", "processors", read=values.processors, differs=("1", "unlimited")),
         "--cpu-shares": Flag("NUMBER", "cpu_shares", "weight against other containers", read=_count),
         "--cpu-period": Flag("MICROSECONDS", "cpu_period", "period of --cpu-quota", read=_period),
         "--cpu-quota": Flag("MICROSECONDS", "cpu_quota", "time of processors in each period", read=_quota),
@@ -151,7 +177,7 @@ GROUPS: Final = {
         "--device-write-bps": Flag("DEVICE:SIZE", "write_bps", "bytes written in a second", repeated=True),
         "--device-read-iops": Flag("DEVICE:NUMBER", "read_iops", "reads in a second", repeated=True),
         "--device-write-iops": Flag("DEVICE:NUMBER", "write_iops", "writes in a second", repeated=True),
-        "--ulimit": Flag("NAME=SOFT[:HARD]", "limits", "a resource limit", repeated=True, differs="core dumps are on"),
+        "--ulimit": Flag("NAME=SOFT[:HARD]", "limits", "a resource limit", repeated=True, differs=("no core dumps", "core dumps")),
         "--oom-score-adj": Flag("NUMBER", "oom_score_adj", "how soon the kernel kills it, -1000 to 1000", read=_score),
         "--shm-size": Flag("SIZE", "shm_size", "size of /dev/shm", read=_size),
         "--cgroup-parent": Flag("PATH", "cgroup_parent", "control group to make its own below"),
@@ -160,7 +186,7 @@ GROUPS: Final = {
             "unenforced",
             "go without memory, pids or cpu where it cannot be enforced, instead of refusing",
             repeated=True,
-            differs="always so, with a warning",
+            differs=("refused without it", "a limit is dropped with a warning"),
         ),
     },
     "files": {
@@ -169,21 +195,32 @@ GROUPS: Final = {
             "volumes",
             "bind a file or a folder, or a volume of that name; without a SOURCE a new one",
             repeated=True,
-            differs="a missing folder is made; set-user-id programs and devices in it count",
+            differs=("a source must be there; no devices, no set-user-id programs", "a missing folder is made; both count"),
         ),
         "--mount": Flag(
             "type=TYPE,…", "mounts", "the same in words: bind, volume, tmpfs or image; source=, destination=, readonly …", repeated=True
         ),
         "--tmpfs": Flag(
-            "DIR[:OPTIONS]", "tmpfs", "a folder in memory; tmpcopyup fills it from the root", repeated=True, differs="no limit of size"
+            "DIR[:OPTIONS]",
+            "tmpfs",
+            "a folder in memory; tmpcopyup fills it from the root",
+            repeated=True,
+            differs=("64 MiB", "half of the memory"),
         ),
         "--device": Flag("DEVICE[:DIR][:rwm]", "devices", "a device of this machine", repeated=True),
         "--device-cgroup-rule": Flag("RULE", "device_rules", "let devices be used: 'c 188:* rw'", repeated=True),
     },
     "life": {
-        "--name": Flag("NAME", "name", "the name of the container: it can be looked up and started again", differs="each has one"),
+        "--name": Flag(
+            "NAME",
+            "name",
+            "the name of the container: it can be looked up and started again",
+            differs=("without one nothing is kept", "every container has one and is kept"),
+        ),
         "--detach": Flag(SWITCH, "detach", "run in the background, and print its name"),
-        "--rm": Flag(SWITCH, "remove", "forget it when it ends", differs="without a name nothing is kept here anyway"),
+        "--rm": Flag(
+            SWITCH, "remove", "forget it when it ends", differs=("needs a --name or -d to matter", "without it every container is kept")
+        ),
         "--restart": Flag("POLICY", "restart", "no, on-failure[:N], always or unless-stopped: when to start it again"),
         "--stop-signal": Flag("SIGNAL", "stop_signal", "what asks it to stop"),
         "--stop-timeout": Flag("SECONDS", "stop_timeout_s", "how long to wait until it is killed", read=_seconds),
@@ -328,7 +365,10 @@ def usage() -> str:
         for name, flag in group.items():
             left = f"  {lefts[name]:<{width}}"
             lines += [f"{left}  {flag.text}"] if len(lefts[name]) <= width else [left, f"  {'':<{width}}  {flag.text}"]
-    differences = [f"  {name:<{width}}  docker: {flag.differs}" for name, flag in FLAGS.items() if flag.differs]
+    rows = [(name, *flag.differs) for name, flag in FLAGS.items() if flag.differs]
+    here = max(len(row[1]) for row in rows)
+    longest = max(len(row[0]) for row in rows)
+    differences = [f"  {name:<{longest}}  {ours:<{here}}  docker: {docker}" for name, ours, docker in rows]
     return "\n".join(
         [
             "usage: harden run [OPTION …] ROOT [--] [PROGRAM [ARGUMENT …]]",
@@ -340,7 +380,7 @@ def usage() -> str:
             "read-only, with what is private hidden; or an OCI image layout, a folder, with :NAME for one image of several.",
             *lines,
             "",
-            "different from docker run, where the default, or what there is, differs:",
+            "differences from docker run:",
             *differences,
             "",
             "The exit code is the program's; 125 the container did not start, 126 the program is not executable, 127 it is not there,",

@@ -210,6 +210,10 @@ def judge(runtime: Runtime, spec: Spec, *, refuse: bool = True) -> tuple[str, ..
 
 def _refusal(refused: tuple[Violation, ...]) -> HardenError:
     """Return one error that names all that is refused: what is asked for, what the policy wants, and where it says so."""
+    if any(one.key == "privileged" for one in refused):  # all else that --privileged takes down goes without saying
+        from hardener.policies.enforce import PRIVILEGED
+
+        refused = tuple(one for one in refused if one.key.partition(".")[0] not in PRIVILEGED)
     lines = [f"{one.says}; it wants {one.wants} ({one.key}{f', {one.where}' if one.where else ''})" for one in refused]
     keys = list(dict.fromkeys(one.key.partition(".")[0] for one in refused))
     head = f"the policy {refused[0].policy} does not allow this:"
