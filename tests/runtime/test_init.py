@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import forked
 from launching import PYTHON, Running, config, launch
 
 from hardener.errors import HardenError
+from hardener.linux import calls, consts, signals
 from hardener.oci.runtime import Spec
 from hardener.runtime import reaper
 
@@ -156,3 +158,68 @@ def test_a_capability_that_reaches_it_is_refused(root: Path) -> None:
     with pytest.raises(HardenError, match="CAP_SYS_PTRACE without a user namespace"):
         reaper.plan(Spec.parse(config(root, "x", process__capabilities=held, linux__namespaces=[{"type": "mount"}])))
     assert reaper.plan(Spec.parse(config(root, "x", process__capabilities=held))).lines() == ["starts the program, reaps, forwards signals"]
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit 3", 3),
+        ("kill -KILL $$", 137),
+        ("trap 'exit 4' TERM; kill -TERM $PPID; while :; do sleep 0.01; done", 4),
+        ("(exit 9) & sleep 0.1; exit 5", 5),
+    ],
+)
+def test_what_the_first_process_does_meanwhile(script: str, code: int) -> None:
+    def child() -> int:
+        calls.prctl(consts.PR_SET_CHILD_SUBREAPER, 1)
+        watched = signals.every()
+        mask = signals.block((*watched, signals.TTOU))
+        signals.catch(watched)
+        program = os.fork()
+        if program == 0:
+            signals.reset()
+            signals.restore(mask)
+            os.execv("/bin/sh", ["sh", "-c", script])
+        return reaper._stand_by(program, watched)
+
+    assert forked(child) == code
+
+
+def test_a_signal_for_a_program_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = iter((signals.TERM, signals.TERM, signals.CHLD))
+    errors = iter((ProcessLookupError(), PermissionError()))
+
+    def kill(pid: int, number: int) -> None:
+        raise next(errors)
+
+    monkeypatch.setattr(signals, "wait", lambda watched: next(taken))
+    monkeypatch.setattr("posix.kill", kill)
+
+    def child() -> int:
+        program = os.fork()
+        if program == 0:
+            os._exit(6)
+        os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
+        return reaper._stand_by(program, ())
+
+    assert forked(child) == 6
+
+
+def test_it_keeps_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    did: list[object] = []
+
+    def leave(code: int) -> None:
+        did.append(code)
+        raise InterruptedError
+
+    monkeypatch.setattr(calls, "fork", lambda: 7)
+    monkeypatch.setattr(calls, "close_range", lambda first: did.append(f"closed from {first}"))
+    monkeypatch.setattr(reaper, "_stand_by", lambda program, watched: 40 + program)
+    monkeypatch.setattr("posix._exit", leave)
+
+    def child() -> list[object]:
+        with pytest.raises(InterruptedError):
+            reaper.Reaper(first=False, terminal=False).fork()
+        return did
+
+    assert forked(child) == ["closed from 0", 47]
