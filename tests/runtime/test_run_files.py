@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from layouts import Layout, entry, tar
+from layouts import folder as directory
 from lives import Lives
+
+from hardener.images import platforms
 
 BUSYBOX = Path("/bin/busybox")
 needs_busybox = pytest.mark.skipif(not BUSYBOX.exists(), reason="needs busybox-static: a root of one file")
@@ -60,3 +64,35 @@ def test_a_named_volume_begins_with_what_the_root_has_and_outlives_its_container
     assert "at: one" in harden("volume", "rm", "vol").stderr
     harden.do("rm", "-f", "one")
     assert harden.do("volume", "rm", "vol") == "vol\n"
+
+
+@needs_busybox
+def test_an_image_layout_runs_as_it_says(harden: Lives, folder: Path) -> None:
+    made = Layout(folder / "layout")
+    base = tar(directory("bin"), entry("bin/sh", BUSYBOX.read_bytes(), mode=0o755), directory("etc"), entry("etc/old"))
+    own = tar(
+        entry("etc/passwd", b"app:x:7:8::/srv:/bin/sh\n"), entry("etc/.wh.old"), directory("srv", uid=7, gid=8), entry("srv/file", b"f\n")
+    )
+    config = {
+        "User": "app",
+        "Env": ["PATH=/bin", "WHO=image"],
+        "Entrypoint": ["/bin/sh", "-c"],
+        "Cmd": ["id -u; pwd; echo $WHO; ls /etc; cat file; echo x >/data/x"],
+        "WorkingDir": "/srv",
+        "Volumes": {"/data": {}},
+    }
+    architecture = str(platforms.machine().architecture)
+    made.add(made.image(base, own, architecture=architecture, config=config), "1.0")
+    made.add(made.image(base, architecture=architecture), "base")
+    found = harden("run", "--rm", "--name", "one", f"{made.path}:1.0")
+    assert found.stdout == "7\n/srv\nimage\npasswd\nf\n", found
+    assert harden.do("run", "-e", "WHO=me", f"{made.path}:1.0", "echo $WHO") == "me\n"
+    assert harden.do("run", "--entrypoint", "/bin/sh", f"{made.path}:1.0", "-c", "echo entry") == "entry\n"
+    assert len(list((folder / "records" / "cache" / "layers").iterdir())) == 2  # shared by both
+    assert (
+        harden.do("run", "--mount", f"type=image,source={made.path}:1.0,destination=/img", f"{made.path}:base", "/bin/sh", "-c", "ls /img")
+        != ""
+    )
+    assert "several images" in harden("run", str(made.path), "--", "/bin/sh").stderr
+    for name in harden.do("volume", "ls", "-q").split():
+        harden.do("volume", "rm", name)
