@@ -1,12 +1,15 @@
 """Ordinary programs under the default policy: with the flags that the README names they serve, and without any one of them they do not."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import debian_roots
 import pytest
+from ordinary import RANGE, User
 
 HARDEN = str(Path(sys.executable).with_name("harden"))
 README = Path(__file__).parents[2] / "README.md"
@@ -46,10 +49,14 @@ class Program:
         self.script = script or SERVE.format(server=server, client=client)
         self.said = said
 
+    def words(self, flags: tuple[str, ...]) -> list[str]:
+        """Return what follows `harden run`."""
+        words = [word for flag in flags for word in flag.split()]
+        return [*words, "--rootfs", str(debian_roots.build(*self.packages)), "--", "/bin/sh", "-c", self.script]
+
     def run(self, flags: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """Run it, with these flags and no others."""
-        words = [word for flag in flags for word in flag.split()]
-        command = [HARDEN, "run", *words, "--rootfs", str(debian_roots.build(*self.packages)), "--", "/bin/sh", "-c", self.script]
+        command = [HARDEN, "run", *self.words(flags)]
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -98,6 +105,15 @@ def test_it_serves(name: str) -> None:
     done = program.run(program.flags)
     assert re.search(program.said, done.stdout), done
     assert "nobody answers" not in done.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_serves_for_an_ordinary_user(name: str) -> None:
+    program = PROGRAMS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        done = User(Path(folder), ranges=f"{RANGE}\n").run(*program.words(program.flags))
+    assert re.search(program.said, done.stdout), done
 
 
 @pytest.mark.parametrize(("name", "flag"), NEEDED)

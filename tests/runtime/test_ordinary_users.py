@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 from dangers_seen import NOTHING, SCRIPT, given
-from ordinary import PYTHON, UID, User
-
-RANGE = "daemon:300000:65536\n"
+from ordinary import PYTHON, RANGE, UID, User
 
 
-@pytest.fixture(params=["", RANGE], ids=["one id", "a range"])
+@pytest.fixture(params=["", f"{RANGE}\n"], ids=["one id", "a range"])
 def user(request: pytest.FixtureRequest, folder: Path) -> User:
     return User(folder, ranges=request.param)
 
@@ -23,7 +21,7 @@ def single(folder: Path) -> User:
 
 @pytest.fixture
 def ranged(folder: Path) -> User:
-    return User(folder, ranges=RANGE)
+    return User(folder, ranges=f"{RANGE}\n")
 
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
@@ -73,7 +71,7 @@ def test_without_the_helper(folder: Path) -> None:
     helper = "/usr/bin/newuidmap"
     if not Path(helper).exists():
         pytest.skip(f"needs {helper}")
-    done = User(folder, ranges=RANGE, hidden=helper).run("host", "true")
+    done = User(folder, ranges=f"{RANGE}\n", hidden=helper).run("host", "true")
     assert done.returncode == 125
     assert f"{helper}: Permission denied" in done.stderr
 

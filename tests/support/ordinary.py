@@ -16,6 +16,7 @@ PYTHON = "/usr/bin/python3"
 CHECKOUT = Path(__file__).parents[2]
 # Who it is: a user whom every Debian has and nobody is.
 UID = 1
+RANGE = "daemon:300000:65536"
 WITHOUT_LIMITS = [word for name in ("memory", "pids", "cpu") for word in ("--allow-unenforced", name)]
 SCRIPT = """\
 for file in subuid subgid; do
