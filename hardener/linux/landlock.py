@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # How many of the rights each version of the interface knows, and from which version scopes exist.
 _KNOWN = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 SCOPES_SINCE = 6
-ABSENT = (38, 95)  # ENOSYS, EOPNOTSUPP: not in this kernel, or switched off at its start
+ABSENT = (1, 38, 95)  # ENOSYS, EOPNOTSUPP: not in this kernel, or switched off; EPERM: kept from us by an engine that we run inside of
 
 
 def version() -> int:
