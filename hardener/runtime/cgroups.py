@@ -193,7 +193,7 @@ def _limits(spec: Spec, resources: Resources, machine: Layout, v1: dict[str, lis
 def _unkept(controller: str, machine: Layout) -> HardenError:
     where, how = machine.refusal
     if how:
-        return HardenError(f"the limit of {controller} cannot be enforced: no cgroup with that controller is yours", where=where, how=how)
+        return HardenError(f"the limits cannot be enforced: no cgroup with the controller {controller} is yours", where=where, how=how)
     return HardenError(
         f"this machine cannot limit {controller}: no cgroup hierarchy has that controller",
         where="linux.resources",
@@ -226,14 +226,6 @@ def _path(asked: str | None, name: str) -> tuple[str, bool]:
     if any(part in ("", ".", "..") for part in parts):
         raise HardenError(f"{path!r} is not a path below a cgroup hierarchy", where="linux.cgroupsPath")
     return "/" + "/".join(parts), path.startswith("/")
-
-
-def usable(machine: Layout, controller: str) -> bool:
-    """Tell whether we may make groups that have a controller."""
-    point = machine.v1.get(controller)
-    if point is None:
-        point = machine.unified if _RENAMED.get(controller, controller) in machine.controllers else None
-    return point is not None and machine.bases.get(point) is not None
 
 
 def writable(machine: Layout, controller: str) -> bool:
@@ -310,9 +302,12 @@ def _enable(directory: str, controllers: Iterable[str], *, vacate: bool = False)
     missing = " ".join([f"+{name}" for name in controllers if name not in there])
     if not missing:
         return
+    if vacate and posix.access(f"{directory}/cgroup.type", posix.F_OK):  # the root of all groups, which has none, may have processes too
+        from hardener.runtime import delegation
+
+        delegation.vacate(directory)
     try:
         procfs.write(path, missing)
-        return
     except OSError as error:
         if error.errno == ENOENT and posix.access(path, posix.F_OK):
             offered = procfs.read(f"{directory}/cgroup.controllers").strip()
@@ -321,12 +316,7 @@ def _enable(directory: str, controllers: Iterable[str], *, vacate: bool = False)
                 where=directory,
                 how="let systemd do so: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids",
             ) from error
-        if error.errno != EBUSY or not vacate:
-            raise
-    from hardener.runtime import delegation
-
-    delegation.vacate(directory)
-    procfs.write(path, missing)
+        raise
 
 
 def _mkdir(path: str) -> bool:

@@ -140,19 +140,18 @@ def _advice(layout: Layout, group: str | None) -> str:
 
 
 def vacate(directory: str) -> None:
-    """Move the processes of a group that is ours into a leaf below it, so that it can have groups with limits."""
+    """Move the processes of a group that is ours into a leaf below it, so that it can have groups with limits.
+
+    It has to be done before controllers are handed down: some can be, beside processes, and then what is made below cannot be used.
+    """
     leaf = f"{directory}/{LEAF}"
-    try:
-        posix.mkdir(leaf, 0o755)
-    except FileExistsError:
-        if not group_ends.is_group(leaf):  # otherwise another launch has made it
-            raise
     for _ in range(_ATTEMPTS):
         pids = group_ends.members(directory)
         if not pids:
             return
-        if "0" in pids:
+        if "0" in pids:  # of a pid namespace that is not ours
             break
+        _make(leaf)
         for pid in pids:
             try:
                 procfs.write(f"{leaf}/cgroup.procs", pid)
@@ -164,3 +163,11 @@ def vacate(directory: str) -> None:
         where=directory,
         how=f"start hardener in a group of its own: {SCOPE}",
     )
+
+
+def _make(leaf: str) -> None:
+    try:
+        posix.mkdir(leaf, 0o755)
+    except FileExistsError:
+        if not group_ends.is_group(leaf):  # otherwise another launch has made it
+            raise

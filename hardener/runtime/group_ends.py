@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KILL: Final = 9
 ENOENT, ESRCH, EBUSY, ENOTEMPTY, ENODEV, EOPNOTSUPP = 2, 3, 16, 39, 19, 95
+LONGEST_START_S: Final = 60.0
 _ATTEMPTS: Final = 200
 
 
@@ -117,15 +118,29 @@ def _remove(directory: str) -> bool:
 
 
 def sweep(parent: str) -> None:
-    """Remove the groups below a common parent that are named after a process that is no more."""
+    """Remove the groups below a common parent that launchers which were killed have left there.
+
+    Those are named after a process that is no more (NAME-PID), or nobody has lived in them for longer than any start takes.
+    """
     try:
         names = posix.listdir(parent)
     except FileNotFoundError:
         return
     for name in names:
         pid = name.rpartition("-")[2]
-        if pid.isdigit() and pid.isascii() and not _lives(pid):
+        numbered = pid.isdigit() and pid.isascii()
+        if (numbered and not _lives(pid)) or (not numbered and _age_s(f"{parent}/{name}") > LONGEST_START_S):
             remove_unused(f"{parent}/{name}")
+
+
+def _age_s(path: str) -> float:
+    from time import time
+
+    try:
+        found = posix.lstat(path)
+    except FileNotFoundError:
+        return 0.0
+    return time() - found.st_mtime if found.st_mode & 0o170000 == 0o040000 else 0.0
 
 
 def _lives(pid: str) -> bool:

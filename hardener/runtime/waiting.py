@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ENOENT, ESRCH = 2, 3
 # For a moment in fork(3) the C library holds back everything; whoever always does it means it.
-SAMPLES: Final = 4
+SAMPLES: Final = 100
 PAUSE_S: Final = 0.002
 
 # What a user, a shell or a service manager may send us and mean the container.

@@ -114,12 +114,14 @@ def test_a_group_with_processes_is_not_given_up_quietly(tmp_path: Path, monkeypa
 
 
 def test_only_groups_of_dead_launchers_are_swept(tmp_path: Path) -> None:
-    for name in ("box", f"run-{os.getpid()}", "run-4194999", "run-4194998/inside", "web", "run-²"):
+    for name in ("box", f"run-{os.getpid()}", "run-4194999", "run-4194998/inside", "web", "run-²", "old.1"):
         (tmp_path / "harden" / name).mkdir(parents=True)
+    os.utime(tmp_path / "harden" / "old.1", (1, 1))
+    (tmp_path / "harden" / "file").write_text("")
     group = Group(str(tmp_path), "/harden/box", [])
     group.made = [group.directory]
     cgroups.remove(Cgroups((group,), None))
-    assert sorted(os.listdir(tmp_path / "harden")) == sorted([f"run-{os.getpid()}", "web", "run-²"])
+    assert sorted(os.listdir(tmp_path / "harden")) == sorted([f"run-{os.getpid()}", "web", "run-²", "file"])
 
 
 def test_what_may_be_written(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def disk(path: Path) -> tuple[int, int]:
 
 def test_a_program_writes_no_faster_than_it_may(root: Path, folder: Path) -> None:
     major, minor = disk(folder)
-    if not cgroups.usable(cgroups.read_layout(), "blkio"):
+    if not cgroups.writable(cgroups.read_layout(), "blkio"):
         pytest.skip("this machine has no controller of input and output")
     (folder / "data").mkdir()
     copy = "dd if=/dev/zero of=/data/x bs=64k count=24 oflag=direct,dsync 2>&1"

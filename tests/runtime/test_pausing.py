@@ -81,6 +81,7 @@ def test_what_containers_use(harden: Lives) -> None:
 
 def test_stats_go_on_until_interrupted(harden: Lives) -> None:
     harden.do("run", "-d", "--name", "one", "host", "sleep", "100")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored in what a shell runs in the background
     watching = harden.open("stats", "--format", "json", "one")
     assert watching.stdout is not None
     for _ in range(2):
