@@ -152,6 +152,17 @@ def prlimit(pid: int, kind: str, soft: int, hard: int) -> None:
     check(attempt(_nr("prlimit64"), pid, RLIMITS.index(kind), words(soft, hard), 0), f"prlimit(RLIMIT_{kind}, soft={soft}, hard={hard})")
 
 
+def sched_setattr(pid: int, policy: int, flags: int, nice: int, priority: int, runtime: int, deadline: int, period: int) -> None:
+    """Set the scheduling policy of a process, with its niceness, real-time priority, or times in nanoseconds."""
+    head = words(48, policy, size=4) + words(flags) + words(nice & 0xFFFFFFFF, priority, size=4)
+    check(attempt(_nr("sched_setattr"), pid, head + words(runtime, deadline, period), 0), f"sched_setattr(policy={policy})")
+
+
+def ioprio_set(pid: int, priority: int) -> None:
+    """Set the class (from bit 13 up) and level of input and output of a process."""
+    check(attempt(_nr("ioprio_set"), 1, pid, priority), f"ioprio_set({priority:#x})")
+
+
 def socketpair(family: int, kind: int) -> tuple[int, int]:
     """Return two connected sockets."""
     pair = memory(8)

@@ -373,7 +373,7 @@ class Spec(Fields):
 
 _UNSUPPORTED: Final = {
     "": ("hooks", "solaris", "windows", "vm"),
-    "process": ("exec_cpu_affinity", "io_priority", "scheduler"),
+    "process": ("exec_cpu_affinity",),
     "linux": ("intel_rdt", "memory_policy", "mount_label", "net_devices", "personality", "time_offsets"),
 }
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hardener.runtime.labels import Labels
     from hardener.runtime.parent import Launch, Outcome, Started
     from hardener.runtime.reaper import Reaper
+    from hardener.runtime.scheduling import Scheduling
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
 STEPS = (
@@ -49,7 +50,7 @@ STEPS = (
         "sysctls",
         "hostname",
     ),
-    *("terminal", "reaper"),
+    *("terminal", "scheduling", "reaper"),
 )
 
 INIT = "dev.hardener.init"  # the annotation that asks for it
@@ -94,6 +95,7 @@ def plan(
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
     launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
+    launch.scheduling = _scheduling(spec) if spec.process and (spec.process.scheduler or spec.process.io_priority) else None
     launch.detached = False
     launch.silent = ()
     launch.privileges = privileges.plan(spec)
@@ -108,6 +110,12 @@ def _labels(spec: Spec) -> Labels | None:
     from hardener.runtime import labels  # before the fork, and only for those who ask for it
 
     return labels.plan(spec)
+
+
+def _scheduling(spec: Spec) -> Scheduling | None:
+    from hardener.runtime import scheduling  # only for those who ask for it
+
+    return scheduling.plan(spec)
 
 
 def _reaper(spec: Spec) -> Reaper:

@@ -189,6 +189,7 @@ def _start(launch: Launch, door: Door) -> Started:
         pidfd = calls.pidfd_open(pid)  # nobody has waited for it: the number is still its own
         started = None
         try:
+            parent.schedule(launch, pid)
             ours.send(sync.GO)
             started = parent.Started(pid, pidfd, parent.converse(ours), [])
         finally:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hardener.runtime.program import Program
     from hardener.runtime.reaper import Reaper
     from hardener.runtime.rlimits import Limits
+    from hardener.runtime.scheduling import Scheduling
     from hardener.runtime.seccomp import Filter
     from hardener.runtime.sync import Channel
     from hardener.runtime.sysctls import Sysctls
@@ -61,7 +62,7 @@ class Launch:
             "rlimits",
             "seccomp",
         ),
-        *("detached", "signal_mask", "silent", "sources", "sysctls", "terminal"),
+        *("detached", "scheduling", "signal_mask", "silent", "sources", "sysctls", "terminal"),
     )
     bundle: str
     machine: Layout
@@ -78,6 +79,7 @@ class Launch:
     terminal: Terminal | None
     program: Program
     reaper: Reaper | None
+    scheduling: Scheduling | None
     detached: bool
     silent: tuple[int, ...]
     privileges: Privileges
@@ -267,12 +269,21 @@ def _provide(launch: Launch, pid: int, notices: list[str], *, born_inside: bool)
         cgroups.attach(launch.cgroups, pid, born_inside=born_inside, gone_in=True)
     if launch.rlimits is not None:
         rlimits.apply(launch.rlimits, pid)
+    schedule(launch, pid)
     if launch.idmaps is not None and launch.sources.opened:
         user_fd = posix.open(f"/proc/{pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
             notices += mounts.map_sources(launch.sources, launch.mounts, user_fd)
         finally:
             posix.close(user_fd)
+
+
+def schedule(launch: Launch, pid: int) -> None:
+    """Give a process its place among others, when one is asked for."""
+    if launch.scheduling is not None:
+        from hardener.runtime import scheduling
+
+        scheduling.apply(launch.scheduling, pid)
 
 
 def converse(channel: Channel) -> int | None:

@@ -82,7 +82,10 @@ def test_the_document_itself_must_be_an_object() -> None:
         ({"hooks": {}}, ()),
         ({"hooks": {"prestart": [{"path": "/x"}]}}, ("hooks",)),
         ({"windows": {"x": 1}, "vm": {"y": 1}}, ("windows", "vm")),
-        ({"process": {"cwd": "/", "ioPriority": {}, "scheduler": {"policy": "SCHED_IDLE"}}}, ("process.scheduler",)),
+        (
+            {"process": {"cwd": "/", "execCPUAffinity": {"initial": "0"}, "scheduler": {"policy": "SCHED_IDLE"}}},
+            ("process.execCPUAffinity",),
+        ),
         ({"linux": {"intelRdt": {"closID": "x"}}}, ("linux.intelRdt",)),
         ({"linux": {"resources": {"blockIO": {"weight": 10}}}}, ()),
         ({"mounts": [{"destination": "/a", "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}]}, ("mounts[0].uidMappings",)),
