@@ -89,3 +89,22 @@ def test_something_mounted_over_the_file(tmp_path: Path, over: str) -> None:
 
     assert forked(child) == "something is mounted over it"
     assert (tmp_path / "exec").read_text() == ""
+
+
+def test_a_file_that_takes_a_label(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("apparmor", "plain"):
+        (tmp_path / name).write_text("")
+    files = {"thread-self/attr/apparmor/exec": "apparmor", "thread-self/attr/exec": "plain"}
+
+    def opened(_: int, path: str, flags: int, **__: int) -> int:
+        return os.open(tmp_path / files[path], flags)
+
+    monkeypatch.setattr(mounting, "open_in", opened)
+    with pytest.raises(HardenError, match="no file of a procfs"):
+        labels.Labels("", "u:r:t:s0").apply()
+    monkeypatch.setattr(mounting, "filesystem_type", lambda _: consts.PROC_SUPER_MAGIC)
+    labels.Labels("harden", "u:r:t:s0").apply()
+    assert ((tmp_path / "apparmor").read_text(), (tmp_path / "plain").read_text()) == ("exec harden", "u:r:t:s0")
+    files["thread-self/attr/apparmor/exec"] = "none"  # before Linux 5.8
+    labels.Labels("older", "").apply()
+    assert (tmp_path / "plain").read_text().startswith("exec older")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import forked
 from launching import PYTHON, Result, config, launch
 
 from hardener.errors import HardenError
@@ -142,3 +143,18 @@ def test_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         assert message in lines()[0]
         with pytest.raises(HardenError, match=f"there can be no Landlock: .*{message}"):
             lines(annotations={"dev.hardener.landlock": "required"})
+
+
+@needs_it
+def test_streams_that_are_closed_or_in_memory() -> None:
+    spec = Spec.parse(config("/root", "prog"))
+    spec.mounts[0].destination = "/no/such/place"
+    plan = landlock.plan(spec, mounts.plan(spec, "/"))
+
+    def child() -> bool:
+        os.close(0)
+        os.dup2(os.memfd_create("stream"), 1)
+        landlock.prepare(plan)
+        return plan.ruleset > 2
+
+    assert forked(child)

@@ -4,7 +4,10 @@ import io
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from forked import forked
@@ -13,7 +16,7 @@ from launching import Running, config, launch
 from hardener import cli
 from hardener.errors import HardenError
 from hardener.linux import calls, consts, mounting
-from hardener.runtime import borrowed, removal, volumes
+from hardener.runtime import borrowed, removal, sync, volumes
 from hardener.runtime.job import Job
 from hardener.runtime.places import Places, places
 
@@ -218,3 +221,37 @@ def test_a_volume_in_use_is_seen_through_any_mount(folder: Path) -> None:
     for fd in (ready, write, wait, go):
         os.close(fd)
     assert (seen, len(found)) == (True, 1)
+
+
+def test_what_the_borrowed_root_does_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as above without a fork, where it can be measured."""
+    said: list[tuple[str, ...]] = []
+
+    class Line:
+        words: tuple[str, ...] = (sync.GO,)
+
+        def receive(self) -> tuple[str, ...]:
+            return self.words
+
+        def send(self, *words: str) -> None:
+            said.append(words)
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    ids = {"setresgid": lambda *_: None, "setresuid": lambda *_: None, "_exit": leave}
+    monkeypatch.setattr(borrowed, "posix", SimpleNamespace(**ids))
+
+    def result(act: Callable[[], object], words: tuple[str, ...] = (sync.GO,)) -> object:
+        said.clear()
+        line: Any = Line()
+        line.words = words
+        with pytest.raises(SystemExit) as left:
+            borrowed._child(act, line)
+        return left.value.code, *said
+
+    assert result(lambda: None) == (0,)
+    assert result(lambda: None, ()) == (1,)
+    assert result(lambda: os.rmdir("/no/such")) == (1, ("error", "2", "No such file or directory", "/no/such", ""))
+    assert result(lambda: volumes.check_name("x")) == (1, ("error", "", *said[0][2:]))
+    assert result(lambda: dict[str, int]()["key"]) == (1, ("error", "", "KeyError: 'key'", "", ""))
