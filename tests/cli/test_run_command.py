@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cli_runner import Harden
+from layouts import Layout, entry, folder, link, tar
 
 from hardener.cli import run_flags
 from hardener.launch import base, values
@@ -206,3 +207,72 @@ def test_an_option_behind_the_root_is_no_program(harden: Harden, words: list[str
     result = harden("run", *words)
     assert (result.code, result.out) == (125, "")
     assert f"options come before it: harden run {words[1]} … host" in result.err
+
+
+# --- images ---------------------------------------------------------------------------------------------------------------------
+
+BUSYBOX = Path("/bin/busybox")
+
+
+@pytest.mark.skipif(not BUSYBOX.exists(), reason="needs busybox-static: an image of one file")
+def test_an_image_with_a_volume(tmp_path: Path) -> None:
+    made = Layout(tmp_path / "image")
+    links = [link(f"bin/{name}", "busybox") for name in ("sh", "cat", "ls", "id")]
+    below = tar(folder("bin"), entry("bin/busybox", BUSYBOX.read_bytes(), mode=0o755), *links, folder("data"), entry("data/first", b"1"))
+    above = tar(folder("etc"), entry("etc/passwd", b"app:x:7:8::/data:/bin/sh\n"), entry("bin/.wh.ls"))
+    config = {"Entrypoint": ["sh", "-c"], "Cmd": ["id -u; echo $HOME; cat /data/*"], "User": "app", "Volumes": {"/data": {}}}
+    made.add(made.image(below, above, config=config), "1.2")
+    places = {"HARDENER_ROOT": str(tmp_path / "places")}
+    result = started("./image:1.2", cwd=tmp_path, **places)
+    assert (result.returncode, result.stdout) == (0, "7\n/data\n1"), result.stderr
+    assert list((tmp_path / "places/data/volumes").iterdir()) == []  # nobody could name it
+    script = "echo -n 2 >>/data/first; cat /data/first"
+    for wanted in ("12", "122"):
+        result = started("-u", "0", "-v", "kept:/data", "image", script, cwd=tmp_path, **places)
+        assert (result.returncode, result.stdout) == (0, wanted), result.stderr
+    assert started("image", "/bin/ls", cwd=tmp_path, **places).returncode == 127
+    other = started(
+        "--mount", "type=image,src=image,dst=/mnt", "host", "sh", "-c", "cat /mnt/data/first; touch /mnt/x", cwd=tmp_path, **places
+    )
+    assert (other.stdout, "Read-only file system" in other.stderr) == ("1", True), other.stderr
+
+
+def test_a_device_with_another_name() -> None:
+    result = started("--device", "/dev/zero:/dev/nothing", "host", "sh", "-c", "head -c 2 /dev/nothing | od -An -tx1")
+    assert (result.returncode, result.stdout) == (0, " 00 00\n"), result.stderr
+
+
+def test_shared_memory_of_this_machine_or_none() -> None:
+    result = started("--ipc", "host", "host", "readlink", "/proc/self/ns/ipc")
+    assert result.stdout == os.readlink("/proc/self/ns/ipc") + "\n"
+    assert started("--ipc", "none", "host", "test", "-e", "/dev/shm").returncode == 1
+
+
+def test_processes_of_this_machine() -> None:
+    result = started("--pid", "host", "--userns", "host", "host", "readlink", "/proc/self/ns/pid")
+    assert result.stdout == os.readlink("/proc/self/ns/pid") + "\n"
+    lines = ["user host", "pid host"]
+    assert result.stderr.splitlines() == [f"harden: looser than policy default: {line}" for line in lines]
+
+
+def test_what_is_kept_of_the_root(tmp_path: Path) -> None:
+    for wanted in ("1\n", "1\n1\n"):
+        result = started("--keep", "kept", "host", "sh", "-c", "echo 1 >>/new; cat /new", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, wanted), result.stderr
+
+
+def test_the_network_of_another_container(tmp_path: Path) -> None:
+    places = {"HARDENER_ROOT": str(tmp_path / "places")}
+    assert started("-d", "--name", "first", "host", "sleep", "60", **places).returncode == 0
+    try:
+        result = started("--network", "container:first", "host", "readlink", "/proc/self/ns/net", **places)
+        found = subprocess.run(  # what the first one says of itself
+            [sys.executable, "-m", "hardener", "exec", "first", "readlink", "/proc/self/ns/net"],
+            capture_output=True, text=True, env={**os.environ, **places}, check=False, timeout=60,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout) == (0, found.stdout), result.stderr
+        assert result.stderr == "harden: looser than policy default: network of another container\n"
+    finally:
+        command = [sys.executable, "-m", "hardener", "rm", "-f", "first"]
+        subprocess.run(command, capture_output=True, env={**os.environ, **places}, check=True, timeout=60)
+    assert "first" in started("--network", "container:first", "host", "true", **places).stderr

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hardener.oci.runtime import Spec
 from hardener.policies import enforce
 from hardener.policies.load import load
 from hardener.sources.runline import flags as docker
+from hardener.sources.write import run_line
 
 QUIET = ["nosuid", "nodev", "noexec"]
 
@@ -530,3 +532,85 @@ def test_labels_are_labels(harden: Harden, tmp_path: Path) -> None:
     assert job.labels == {"a": "mine", "b": "file", "dev.hardener.landlock": "off", "privileged": "true"}
     assert (job.stop_signal, job.stop_timeout_s, str(job.restart), job.policy) == (2, 3, "on-failure:2", "default")
     assert made.spec.annotations is None
+
+
+# --- converters -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_converter_knows_our_flags() -> None:
+    names, letters = docker.table("docker")
+    long = {f"-{letter}": f"--{flag.name}" for letter, flag in letters.items()}
+    written = {long.get(flag, flag) for flag in run_line.HARDEN - {"", "-it"}}
+    ours = {flag for flag in run_flags.FLAGS if flag[2:] in names and flag not in UNWRITTEN}
+    assert written == ours
+
+
+UNWRITTEN = ("--help", "--quiet", "--oom-kill-disable")
+COMPOSE = """
+services:
+  web:
+    image: IMAGE
+    command: [--flag, "a b"]
+    user: "5:6"
+    group_add: ["7"]
+    read_only: true
+    init: true
+    tty: true
+    hostname: box
+    domainname: home
+    working_dir: /srv
+    restart: on-failure:3
+    stop_signal: SIGINT
+    stop_grace_period: 5s
+    cap_drop: [ALL]
+    cap_add: [CHOWN]
+    security_opt: [no-new-privileges:true, "seccomp=unconfined"]
+    environment: {A: "1", B: "x y"}
+    labels: {l: m}
+    annotations: {an: no}
+    networks: [front]
+    ports: ["80:80"]
+    volumes: ["/usr:/u:ro", "data:/data", {type: tmpfs, target: /scratch, tmpfs: {size: 1m}}]
+    tmpfs: ["/x:size=1m"]
+    devices: ["/dev/zero:/dev/zero:r"]
+    device_cgroup_rules: ["c 1:3 r"]
+    sysctls: {net.core.somaxconn: 99}
+    ulimits: {nofile: {soft: 5, hard: 9}, nproc: 9}
+    mem_limit: 64m
+    memswap_limit: 128m
+    mem_reservation: 32m
+    cpus: 0.5
+    cpu_shares: 99
+    cpuset: "0"
+    pids_limit: 20
+    shm_size: 8m
+    oom_score_adj: 50
+    ipc: private
+    uts: host
+    cgroup: private
+    userns_mode: host
+    pull_policy: always
+    healthcheck: {disable: true}
+volumes: {data: {}}
+networks: {front: {}}
+"""
+
+
+def test_what_the_converter_writes_is_understood(harden: Harden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = _image(tmp_path / "image", Volumes={})
+    (tmp_path / "compose.yaml").write_text(COMPOSE.replace("IMAGE", "image").replace("    hostname: box\n    domainname: home\n", ""))
+    code, out, err = harden("convert", "--to", "harden", "compose.yaml")
+    assert code == 0, err
+    for lost in ("-p 80:80", "--network front", "--pull always"):
+        assert f": {lost}: " in err
+    words = shlex.split(out.replace("\\\n", " "))
+    assert words[:2] == ["harden", "run"]
+    # The name of an image is that of a registry; here it is the folder.
+    words = [str(image) if word == "image" else word for word in words if word != "-d"]
+    found = document(harden, *words[2:])
+    assert found["process"]["args"] == ["/entry", "--flag", "a b"]
+    assert found["process"]["user"] == {"uid": 5, "gid": 6, "additionalGids": [7]}
+    assert found["linux"]["resources"]["memory"] == {"limit": 64 << 20, "reservation": 32 << 20, "swap": 128 << 20}
+    assert found["process"]["capabilities"]["bounding"] == ["CAP_CHOWN"]
+    assert {"/u", "/data", "/scratch", "/x"} <= {mount["destination"] for mount in found["mounts"]}

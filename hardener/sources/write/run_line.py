@@ -87,14 +87,18 @@ _UNDER_DEPLOY: Final = frozenset({
     "deploy.resources.limits.pids", "deploy.resources.reservations", "deploy.resources.reservations.memory",
 })  # fmt: skip
 
-# What `harden run` has of docker's flags.
+# What `harden run` has of docker's flags; a test holds this against its own table.
 HARDEN: Final = frozenset({
-    "", "--userns", "-v", "--mount", "--tmpfs", "--cap-add", "--cap-drop", "--memory", "--memory-reservation", "--memory-swap", "--cpus",
-    "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--cpu-quota", "--cpu-period", "--pids-limit", "--network", "-i", "-t", "-it",
-    "--init", "-d", "--restart", "--stop-signal", "--stop-timeout", "-e", "--env-file", "--workdir", "--entrypoint", "--user",
-    "--hostname", "--name", "--rm", "--label", "--ulimit", "--sysctl", "--shm-size", "--device", "--pid", "--security-opt", "--read-only",
-    "--privileged", "--platform", "--oom-score-adj",
+    "", "-d", "-e", "-i", "-it", "-t", "-v", "--annotation", "--blkio-weight", "--blkio-weight-device", "--cap-add", "--cap-drop",
+    "--cgroup-parent", "--cgroupns", "--cpu-period", "--cpu-quota", "--cpu-shares", "--cpus", "--cpuset-cpus", "--cpuset-mems",
+    "--detach-keys", "--device", "--device-cgroup-rule", "--device-read-bps", "--device-read-iops", "--device-write-bps",
+    "--device-write-iops", "--domainname", "--entrypoint", "--env-file", "--group-add", "--hostname", "--init", "--ipc", "--label",
+    "--label-file", "--memory", "--memory-reservation", "--memory-swap", "--memory-swappiness", "--mount", "--name", "--network",
+    "--no-healthcheck", "--oom-score-adj", "--pid", "--pids-limit", "--platform", "--privileged", "--pull", "--read-only", "--restart",
+    "--rm", "--security-opt", "--shm-size", "--stop-signal", "--stop-timeout", "--sysctl", "--tmpfs", "--ulimit", "--user", "--userns",
+    "--uts", "--workdir",
 })  # fmt: skip
+_OURS: Final = ("apparmor", "label", "no-new-privileges", "seccomp", "systempaths")
 
 
 class RunLine(NamedTuple):
@@ -117,6 +121,23 @@ def run_line(service: Service) -> RunLine:
     return _Writer(service).write()
 
 
+_NETWORKS: Final = "harden run has the networks none (its default), host and container:NAME"
+
+
+def _refused(flag: str, value: str) -> str | None:
+    """Return why `harden run` does not take a value that docker takes; None when it does."""
+    shared = value.startswith("container:")
+    if flag == "--network" and value not in ("none", "host") and not shared:
+        return _NETWORKS
+    if flag == "--ipc" and shared:
+        return "harden run cannot show another container's shared memory yet"
+    if flag == "--pull" and value == "always":
+        return "harden run does not fetch images yet"
+    if flag == "--security-opt" and value.replace(":", "=").partition("=")[0] not in _OURS:
+        return "harden run has no such option"
+    return None
+
+
 def harden_line(service: Service) -> RunLine:
     """Return a service as a `harden run` line: the same names, without what `harden run` does not have."""
     line = run_line(service)
@@ -124,8 +145,11 @@ def harden_line(service: Service) -> RunLine:
     lost = list(line.lost)
     for word in line.flags:
         value = None if word.value is None else word.value.known
-        if word.flag == "--network" and value not in ("none", "host") and not (value or "").startswith("container:"):
-            lost.append(Loss(f"--network {value or '…'}", "harden run has the networks none (its default), host and container:NAME"))
+        reason = None if value is None else _refused(word.flag, value)
+        if reason is not None:
+            lost.append(Loss(f"{word.flag} {value}", reason))
+        elif word.flag == "--network" and value is None:
+            lost.append(Loss("--network …", _NETWORKS))
         elif word.flag.partition("=")[0] in HARDEN:
             flags.append(word)
         else:
