@@ -135,7 +135,7 @@ def _volume(text: str, found: Files) -> None:
             how = suggest(option, _VOLUME_OPTIONS) or "ro, rw, noexec, nocopy, rprivate or noidmap"
             raise HardenError(f"unknown option {option!r} of a volume", where=where, how=how)
     _refuse_relabelling(options, where)
-    if source.startswith(("/", ".", "~")):
+    if source.startswith(("/", ".")):
         _bind(real(source, where), destination, options, found)
     else:
         _named(source, destination, options, found, where)

@@ -53,10 +53,10 @@ class Root:
             except FileNotFoundError:
                 raise HardenError("the root filesystem does not exist", where=layer, how="give --rootfs a folder that is there") from None
             try:
-                if text := users.database(root_fd, path):
-                    return text
                 if _is_removed(layer, path):
                     return ""
+                if text := users.database(root_fd, path):
+                    return text
             finally:
                 posix.close(root_fd)
         return ""

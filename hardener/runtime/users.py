@@ -38,6 +38,9 @@ def database(root_fd: int, path: str) -> str:
         fd = mounting.open_in(root_fd, path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
     except FileNotFoundError:
         return ""
+    except OSError as error:  # a socket cannot be opened at all, nor a link that leads to itself
+        reason = posix.strerror(error.errno or 0)
+        raise HardenError(f"{path} of the container cannot be read: {reason}", how="use numeric ids, or repair the image") from error
     try:
         if posix.fstat(fd).st_mode & 0o170000 != 0o100000:
             raise HardenError(f"{path} of the container is not a regular file", how="use numeric ids, or repair the image")

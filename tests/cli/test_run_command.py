@@ -222,17 +222,24 @@ def test_an_image_with_a_volume(tmp_path: Path) -> None:
     above = tar(folder("etc"), entry("etc/passwd", b"app:x:7:8::/data:/bin/sh\n"), entry("bin/.wh.ls"))
     config = {"Entrypoint": ["sh", "-c"], "Cmd": ["id -u; echo $HOME; cat /data/*"], "User": "app", "Volumes": {"/data": {}}}
     made.add(made.image(below, above, config=config), "1.2")
-    places = {"HARDENER_ROOT": str(tmp_path / "places")}
-    result = started("./image:1.2", cwd=tmp_path, **places)
+    places = str(tmp_path / "places")
+    result = started("./image:1.2", cwd=tmp_path, HARDENER_ROOT=places)
     assert (result.returncode, result.stdout) == (0, "7\n/data\n1"), result.stderr
     assert list((tmp_path / "places/data/volumes").iterdir()) == []  # nobody could name it
     script = "echo -n 2 >>/data/first; cat /data/first"
     for wanted in ("12", "122"):
-        result = started("-u", "0", "-v", "kept:/data", "image", script, cwd=tmp_path, **places)
+        result = started("-u", "0", "-v", "kept:/data", "image", script, cwd=tmp_path, HARDENER_ROOT=places)
         assert (result.returncode, result.stdout) == (0, wanted), result.stderr
-    assert started("image", "/bin/ls", cwd=tmp_path, **places).returncode == 127
+    assert started("image", "/bin/ls", cwd=tmp_path, HARDENER_ROOT=places).returncode == 127
     other = started(
-        "--mount", "type=image,src=image,dst=/mnt", "host", "sh", "-c", "cat /mnt/data/first; touch /mnt/x", cwd=tmp_path, **places
+        "--mount",
+        "type=image,src=image,dst=/mnt",
+        "host",
+        "sh",
+        "-c",
+        "cat /mnt/data/first; touch /mnt/x",
+        cwd=tmp_path,
+        HARDENER_ROOT=places,
     )
     assert (other.stdout, "Read-only file system" in other.stderr) == ("1", True), other.stderr
 
@@ -262,17 +269,17 @@ def test_what_is_kept_of_the_root(tmp_path: Path) -> None:
 
 
 def test_the_network_of_another_container(tmp_path: Path) -> None:
-    places = {"HARDENER_ROOT": str(tmp_path / "places")}
-    assert started("-d", "--name", "first", "host", "sleep", "60", **places).returncode == 0
+    places = str(tmp_path / "places")
+    assert started("-d", "--name", "first", "host", "sleep", "60", HARDENER_ROOT=places).returncode == 0
     try:
-        result = started("--network", "container:first", "host", "readlink", "/proc/self/ns/net", **places)
+        result = started("--network", "container:first", "host", "readlink", "/proc/self/ns/net", HARDENER_ROOT=places)
         found = subprocess.run(  # what the first one says of itself
             [sys.executable, "-m", "hardener", "exec", "first", "readlink", "/proc/self/ns/net"],
-            capture_output=True, text=True, env={**os.environ, **places}, check=False, timeout=60,
+            capture_output=True, text=True, env={**os.environ, "HARDENER_ROOT": places}, check=False, timeout=60,
         )  # fmt: skip
         assert (result.returncode, result.stdout) == (0, found.stdout), result.stderr
         assert result.stderr == "harden: looser than policy default: network of another container\n"
     finally:
         command = [sys.executable, "-m", "hardener", "rm", "-f", "first"]
-        subprocess.run(command, capture_output=True, env={**os.environ, **places}, check=True, timeout=60)
-    assert "first" in started("--network", "container:first", "host", "true", **places).stderr
+        subprocess.run(command, capture_output=True, env={**os.environ, "HARDENER_ROOT": places}, check=True, timeout=60)
+    assert "first" in started("--network", "container:first", "host", "true", HARDENER_ROOT=places).stderr

@@ -140,6 +140,14 @@ CHOWN = {"bounding": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"], "permitted": ["C
         ("-v /usr/../usr:/u/:ro,noexec", "mounts:/u", mount("bind", "/u", "/usr", "rbind", "nosuid", "nodev", "ro", "noexec")),
         ("--mount type=bind,src=/usr,target=/u,ro,bind-nonrecursive", "mounts:/u",
          mount("bind", "/u", "/usr", "bind", "nosuid", "nodev", "ro")),
+        ("--tmpfs /x:rw,tmpcopyup,suid", "mounts:/x", mount("tmpfs", "/x", "tmpfs", "nodev", "noexec", "mode=1777", "size=67108864")),
+        ("--mount type=bind,src=/usr,dst=/u,bind-propagation=private,bind-recursive=disabled,readonly=false", "mounts:/u",
+         mount("bind", "/u", "/usr", "bind", "nosuid", "nodev", "private", "rw")),
+        ('--mount type=bind,"src=/usr",dst=/u,noidmap,ro=1', "mounts:/u",
+         mount("bind", "/u", "/usr", "rbind", "nosuid", "nodev", "ro", "noidmap")),
+        ("--security-opt label=a:b:c:d", "process.selinuxLabel", "a:b:c:d"),
+        ("--security-opt seccomp=builtin --security-opt landlock=on", "process.noNewPrivileges", True),
+        ("--allow-unenforced cpu", "linux.resources.pids", {"limit": 256}),
         ("--device /dev/zero:r", "linux.devices", [{"path": "/dev/zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o666}]),
         ("--device /dev/zero:/dev/other", "mounts:/dev/other",
          mount("bind", "/dev/other", "/dev/zero", "bind", "nosuid", "noexec", "dev", "noidmap")),
@@ -272,6 +280,18 @@ def test_variables_and_labels_of_files(harden: Harden, tmp_path: Path, monkeypat
         ("--init=maybe", "'maybe' is neither true nor false"),
         ("--policy strct", "did you mean 'strict'?"),
         ("--policy nowhere.yaml", "nowhere.yaml"),
+        ("--mount type=bind,src=/usr,dst=/a,bind-recursive=x", "bind-recursive cannot be 'x'"),
+        ("--mount type=bind,src=/usr,dst=/a,ro=maybe", "'maybe' is neither true nor false"),
+        ('--mount type=bind,"src=/usr,dst=/a', "does not end"),
+        ('--mount type=bind,"src=/usr"x,dst=/a', "a quote in the middle"),
+        ("--mount type=bind,,dst=/a", "an empty field"),
+        ("--stop-signal RTMAX+1 -d", "'RTMAX+1' is not a signal"),
+        ("--stop-timeout x", "'x' is not a whole number"),
+        ("--memory 0.0", "'0.0' is no limit"),
+        ("--memory 9999999999999g", "more than any machine has"),
+        ("--security-opt apparmor=", "there is nothing behind the ="),
+        ("--rootfs=", "there is no root filesystem"),
+        ("--ulimit nofile=1:2:3", "'2:3' is not a limit"),
         ("--env-file /nowhere", "/nowhere cannot be read"),
         ("--label =x -d", "is not KEY=value"),
     ],
@@ -316,6 +336,70 @@ def test_the_help_lists_every_flag_and_every_difference(harden: Harden) -> None:
             ours, docker = map(re.escape, flag.differs)
             assert re.search(rf"^  {name} +{ours} +docker: {docker}$", differences, re.MULTILINE)
     assert harden("run", "-h").out == out
+
+
+def test_paths_are_hidden_and_shown(harden: Harden, tmp_path: Path) -> None:
+    file = tmp_path / "open.yaml"
+    file.write_text("name: open\nwhy: tests\nextends: default\nruntime: {loosen: []}\n")
+    found = document(harden, "--security-opt", "mask=/a:/proc/keys", "--rootfs", "/", "p")["linux"]["maskedPaths"]
+    assert (found[-1], found.count("/proc/keys")) == ("/a", 1)
+    file.write_text("name: open\nwhy: tests\nruntime: {pids: 5}\n")
+    shown = document(harden, "--policy", str(file), "--security-opt", "unmask=/proc/keys:/proc/sys", "--rootfs", "/", "p")["linux"]
+    assert {"/proc/keys", "/proc/sys"}.isdisjoint({*shown["maskedPaths"], *shown["readonlyPaths"]})
+    everything = document(harden, "--policy", str(file), "--security-opt", "unmask=ALL", "--rootfs", "/", "p")["linux"]
+    assert not everything.get("maskedPaths")
+
+
+def test_a_profile_of_ones_own(harden: Harden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.json").write_text('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}')
+    found = document(harden, "--security-opt", "seccomp=./own.json", "--rootfs", "/", "p")["linux"]["seccomp"]
+    assert found["defaultAction"] == "SCMP_ACT_ALLOW"
+    (tmp_path / "own.json").write_text("{")
+    assert harden("run", "--security-opt", "seccomp=./own.json", "host", "p").code == 125
+
+
+def test_rates_of_a_disk(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = os.stat_result((0o060600, *[0] * 9), {"st_rdev": os.makedev(8, 16)})
+    real = os.stat
+    monkeypatch.setattr("posix.stat", lambda path, **more: disk if path == "/dev/zero" else real(path, **more))
+    flags = ["--device-read-bps", "/dev/zero:1m", "--device-write-iops", "/dev/zero:7", "--blkio-weight-device", "/dev/zero:100"]
+    where = {"major": 8, "minor": 16}
+    assert document(harden, *flags, "--rootfs", "/", "p")["linux"]["resources"]["blockIO"] == {
+        "weightDevice": [{**where, "weight": 100}],
+        "throttleReadBpsDevice": [{**where, "rate": 1 << 20}],
+        "throttleWriteIOPSDevice": [{**where, "rate": 7}],
+    }
+    assert "5 is not a weight" in harden("run", "--blkio-weight-device", "/dev/zero:5", "host", "p").err
+
+
+def test_labels_where_there_are_none(harden: Harden) -> None:
+    if Path("/sys/fs/selinux/enforce").exists():
+        pytest.skip("this machine has SELinux")
+    assert at(document(harden, "-v", "/usr:/u:z", "--rootfs", "/", "p"), "mounts:/u")["options"] == ["rbind", "nosuid", "nodev", "rw"]
+
+
+def test_a_user_whom_a_layer_has_removed(harden: Harden, tmp_path: Path) -> None:
+    layout = Layout(_made(tmp_path / "image"))
+    below = tar(folder("etc"), entry("etc/passwd", b"app:x:7:8::/:/bin/sh\n"))
+    layout.add(layout.image(below, tar(folder("etc"), entry("etc/.wh.passwd")), config={"Cmd": ["p"]}))
+    result = harden("run", "-u", "app", str(layout.path))
+    assert (result.code, "no user 'app'" in result.err) == (125, True)
+
+
+@pytest.mark.parametrize("kind", ["socket", "loop", "folder"])
+def test_an_account_file_that_is_a_trap(harden: Harden, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "etc").mkdir()
+    trap = tmp_path / "etc" / "passwd"
+    if kind == "socket":
+        os.mknod(trap, 0o140600)
+    elif kind == "loop":
+        trap.symlink_to("passwd")
+    else:
+        trap.mkdir()
+    result = harden("run", "-u", "app", "--rootfs", str(tmp_path), "p")
+    assert (result.code, result.out) == (125, "")
+    assert "harden: error: /etc/passwd of the container " in result.err
 
 
 # --- policies -------------------------------------------------------------------------------------------------------------------
