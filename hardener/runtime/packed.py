@@ -60,7 +60,7 @@ class Packed(Loader):
 
 def use(folder: str) -> bool:
     """Import from the pack of a folder from now on; False when there is none that is what the sources are now."""
-    content = kept.read(folder, KIND, _name()) if folder else None
+    content = kept.view(folder, KIND, _name()) if folder else None
     if content is None:
         return False
     entries: dict[str, Entry] = marshal.loads(content)  # noqa: S302  # nosec B302  (as .pyc files are)
