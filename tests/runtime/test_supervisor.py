@@ -16,10 +16,12 @@ from forked import forked
 from launching import config
 from lives import COMMAND
 
+from hardener.errors import HardenError
 from hardener.oci.runtime import Spec
 from hardener.runtime import detach, supervisor
 from hardener.runtime import state as records
 from hardener.runtime.job import Job, Restart, Rootfs
+from hardener.runtime.parent import Launch
 from hardener.runtime.places import Places
 
 SH = ("/bin/sh", "-c")
@@ -106,10 +108,10 @@ def job(root: Path, *args: str, **options: Any) -> Job:
     return Job(name="one", spec=spec, rootfs=Rootfs(layers=(str(root),)), **options)
 
 
-def later(*words: str, after_s: float = 0.5, **options: Any) -> None:
-    """Do something from another process, a moment later."""
-    script = 'sleep "$1"; shift; exec "$@"'
-    subprocess.Popen(["sh", "-c", script, "sh", str(after_s), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+def once(text: str, path: str, *words: str, **options: Any) -> None:
+    """Do something from another process as soon as a text stands in a file."""
+    script = 'until grep -q "$1" "$2" 2>/dev/null; do sleep 0.02; done; shift 2; exec "$@"'
+    subprocess.Popen(["sh", "-c", script, "sh", text, path, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
 
 
 def test_a_whole_life(root: Path, folder: Path) -> None:
@@ -149,35 +151,38 @@ def test_restarts(root: Path, folder: Path) -> None:
     assert life.log == [("stdout", "try\n")] * 3
 
 
-def test_a_restart_that_fails(root: Path, folder: Path) -> None:
-    def spoil(places: Places, _: socket.socket) -> None:
-        path = f"{places.data}/containers/one/job.json"
-        later("sh", "-c", f'sed -i \'s@"cwd": "/"@"cwd": "x"@\' {path}', after_s=0.3)
+def test_a_restart_that_fails(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = detach.plan
 
-    life = live(folder, job(root, *SH, "sleep 0.8; exit 1", restart=Restart(kind="always")), before=spoil)
-    assert (life.record["status"], life.record["exitCode"]) == ("exited", 125)
-    assert "is not absolute" in life.record["note"]
+    def once(made: Job, state: records.State) -> Launch:
+        if state.restarts or state.status == records.RESTARTING:
+            raise HardenError("its root is gone")
+        return plan(made, state)
+
+    monkeypatch.setattr(detach, "plan", once)
+    life = live(folder, job(root, *SH, "exit 1", restart=Restart(kind="always")))
+    assert (life.record["status"], life.record["exitCode"], life.record["note"]) == ("exited", 125, "its root is gone")
 
 
 def test_sigterm_is_a_stop(root: Path, folder: Path) -> None:
-    def stop(*_: object) -> None:
-        later("kill", "-TERM", str(os.getpid()))
+    def stop(places: Places, _: socket.socket) -> None:
+        once("ready", f"{places.data}/containers/one/log", "kill", "-TERM", str(os.getpid()))
 
-    life = live(folder, job(root, *SH, "trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done"), before=stop)
-    assert (life.record["exitCode"], life.log) == (7, [("stdout", "bye\n")])
-    life = live(folder / "2", job(root, "sleep", "100", restart=Restart(kind="always")), before=stop)
+    script = "echo ready; while :; do sleep 0.05; done"
+    life = live(folder, job(root, *SH, f"trap 'echo bye; exit 7' TERM; {script}"), before=stop)
+    assert (life.record["exitCode"], life.log) == (7, [("stdout", "ready\n"), ("stdout", "bye\n")])
+    life = live(folder / "2", job(root, *SH, script, restart=Restart(kind="always")), before=stop)
     assert (life.record["status"], life.record["exitCode"]) == ("exited", 128 + signal.SIGTERM)
-    script = "trap '' TERM; while :; do sleep 0.05; done"
-    life = live(folder / "3", job(root, *SH, script, stop_timeout_s=1), before=stop)
+    life = live(folder / "3", job(root, *SH, f"trap '' TERM; {script}", stop_timeout_s=1), before=stop)
     assert life.record["exitCode"] == 137
 
 
 def test_sigterm_between_two_lives(root: Path, folder: Path) -> None:
-    def stop(*_: object) -> None:
-        later("kill", "-TERM", str(os.getpid()), after_s=1.2)
+    def stop(places: Places, _: socket.socket) -> None:
+        once('"restarts": 4', f"{places.data}/containers/one/state.json", "kill", "-TERM", str(os.getpid()))
 
     life = live(folder, job(root, *SH, "exit 1", restart=Restart(kind="always")), before=stop)
-    assert (life.record["status"], life.record["exitCode"]) == ("exited", 1)
+    assert (life.record["status"], life.record["exitCode"] in (1, 128 + signal.SIGTERM)) == ("exited", True)
 
 
 def test_with_rm_there_is_no_record_afterwards(root: Path, folder: Path) -> None:
@@ -222,7 +227,7 @@ def test_a_client_that_goes_and_others_that_come(root: Path, folder: Path) -> No
     def go(places: Places, peer: socket.socket) -> None:
         environment = {**os.environ, "HARDENER_ROOT": str(folder)}
         for _ in range(2):
-            later(*COMMAND, "attach", "--no-stdin", "one", after_s=0.1, env=environment)
+            once("running", f"{places.data}/containers/one/state.json", *COMMAND, "attach", "--no-stdin", "one", env=environment)
         peer.shutdown(socket.SHUT_RDWR)
 
     life = live(folder, job(root, *SH, "sleep 1; head -c 100000 /dev/zero; sleep 0.2"), before=go)

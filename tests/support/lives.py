@@ -43,7 +43,7 @@ class Lives:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, env=self.environment, cwd="/", **{**pipes, **self._ids(), **options})
 
-    def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run `harden WORDS` and return what came of it."""
         options = {} if stdin is None else {"stdin": subprocess.PIPE}
         with self.open(*words, **options) as process:
@@ -81,12 +81,18 @@ class Lives:
         return [str(path) for part in ("run", "data") for path in (self.folder / part / "containers").glob("*")]
 
 
-def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, "it did not become so"
         time.sleep(0.02)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Tell whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> number - 1 & 1)
 
 
 def alive(pid: int) -> bool:
