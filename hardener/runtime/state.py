@@ -473,9 +473,13 @@ def _settle(places: Places, state: State) -> State | None:
     lock = acquire(places, state.name)
     if lock is None:  # another command does it, or starts it again
         return load(places, state.name)
-    again = load(places, state.name)
+    kept = True  # also when this fails
     try:
-        if again is None or not again.live or supervised(again):
+        again = load(places, state.name)
+        if again is None or not again.live:
+            kept = False
+            return again
+        if supervised(again):
             return again
         state = again
         booted = state.boot_id != processes.boot_id()
@@ -491,10 +495,22 @@ def _settle(places: Places, state: State) -> State | None:
         state.finished_at = clock.moment()
         state.pid = state.started = None
         state.become(EXITED)
+        kept = not _keep(state)
+        return None if state.remove and not kept else state
+    finally:
+        if kept:
+            posix.close(lock)
+        else:
+            release(state.run, lock)
+
+
+def _keep(state: State) -> bool:
+    """Write an end down; False where nothing can be written now, and then what is known of it must stay where it is."""
+    try:
         if state.remove:
             remove(state)
-            return None
-        save(state)
-        return state
-    finally:
-        release(state.run, lock)
+        else:
+            save(state)
+    except HardenError:
+        return False
+    return True
