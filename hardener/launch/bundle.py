@@ -51,6 +51,6 @@ def read(folder: str) -> Spec:
         document = json_text.scan(data.decode().strip())
     except OSError as error:
         raise HardenError(f"it cannot be read: {error.strerror}", where=path, how="a bundle is a folder with a config.json") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HardenError(f"it is no JSON: {error}", where=path) from None
     return Spec.parse(document)

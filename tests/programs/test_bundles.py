@@ -90,6 +90,7 @@ def test_paths_start_from_the_bundle(folder: Path) -> None:
         ("{", [], "it is no JSON"),
         ("\udcff", [], "it is no JSON"),
         ("[]", [], "must be an object"),
+        ("[" * 100_000, [], "it is no JSON"),
         ('{"ociVersion": "1.0.0", "process": {"cwd": "/", "args": ["x"]}}', [], "the bundle names no root filesystem"),
         (" " * (4 << 20) + "{}", [], "it is too large for a config.json"),
         ("{}", ["--memory", "64m"], "--memory beside a bundle"),
