@@ -111,7 +111,8 @@ def _user(seen: _Seen) -> Wall:
     uid, gid = seen.status["Uid"].split()[1], seen.status["Gid"].split()[1]
     root = uid == "0"
     groups = seen.status.get("Groups", "") or "none"
-    return Wall("user", not root, "root of this machine" if root else "nobody's", f"uid {uid}, gid {gid}, groups {groups} of this machine")
+    state = "root of this machine" if root else "yours" if uid == str(posix.geteuid()) else "not root"
+    return Wall("user", not root, state, f"uid {uid}, gid {gid}, groups {groups} of this machine")
 
 
 def _capabilities(seen: _Seen) -> Wall:
