@@ -113,6 +113,36 @@ def test_a_group_with_processes_is_not_given_up_quietly(tmp_path: Path, monkeypa
         group_ends.end(str(tmp_path))
 
 
+def test_every_process_of_a_group_and_of_those_below_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "cgroup.procs").write_text("0\n7\n")  # 0: of a pid namespace that is not ours
+    (tmp_path / "inside" / "cgroup.procs").write_text("8\n")
+    (tmp_path / "inside" / "freezer.state").write_text("FROZEN\n")
+    killed = []
+
+    def kill(pid: int, signal: int) -> None:
+        killed.append((pid, signal))
+        if pid == 7:
+            raise ProcessLookupError(3, "it has just ended")
+
+    monkeypatch.setattr("posix.kill", kill)
+    group_ends.kill(str(tmp_path))
+    assert killed == [(8, 9), (7, 9)]
+    assert (tmp_path / "inside" / "freezer.state").read_text().startswith("THAWED")
+    assert group_ends.tree("/nowhere") == ["/nowhere"][:0]
+    (tmp_path / "cgroup.kill").write_text("")
+    group_ends.kill(str(tmp_path))
+    assert (tmp_path / "cgroup.kill").read_text() == "1"
+    assert len(killed) == 2
+
+
+def test_what_is_lasting_only_a_moment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [False, False, True]
+    monkeypatch.setattr(group_ends, "_remove", lambda directory: answers.pop(0))
+    group_ends.end(str(tmp_path))
+    assert answers == []
+
+
 def test_only_groups_of_dead_launchers_are_swept(tmp_path: Path) -> None:
     for name in ("box", f"run-{os.getpid()}", "run-4194999", "run-4194998/inside", "web", "run-²", "old.1"):
         (tmp_path / "harden" / name).mkdir(parents=True)

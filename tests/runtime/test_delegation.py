@@ -12,6 +12,7 @@ from launching import PYTHON, Result, config, launch
 
 from hardener.errors import HardenError
 from hardener.linux import calls, consts, mounting, procfs
+from hardener.oci.runtime import Spec
 from hardener.runtime import cgroups, delegation
 from hardener.runtime.cgroups import Layout
 
@@ -54,6 +55,37 @@ def test_the_part_that_is_ours(
     monkeypatch.setattr(delegation, "_ours", lambda directory, *files: directory.removeprefix("/cg") in writable)
     monkeypatch.setattr(delegation, "_marked", lambda directory: directory.rpartition("/")[2] in marked)
     assert delegation.part("/cg", group) == expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "bases", "controllers"),
+    [
+        (["/alice"], {"": "/alice"}, ("memory", "pids")),
+        (["/alice", ""], {"": ""}, ("cpu", "memory", "pids")),
+        ([], {}, ()),
+    ],
+)
+def test_a_layout_says_what_is_ours(
+    tmp_path: Path, ours: list[str], bases: dict[str, str], controllers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "cgroup.controllers").write_text("memory pids\n")
+    read = procfs.read
+    monkeypatch.setattr(procfs, "read", lambda path: "0::/alice\n" if path == "/proc/self/cgroup" else read(path))
+    monkeypatch.setattr(delegation, "_ours", lambda directory, *files: directory.removeprefix(str(tmp_path)) in ours)
+    machine = Layout({}, str(tmp_path), ("cpu", "memory", "pids"))
+    delegation.apply(machine, procfs.parse_mounts(f"1 1 0:2 / {tmp_path} rw - cgroup2 cgroup2 rw\n"))
+    assert machine.bases == {f"{tmp_path}{point}": base for point, base in bases.items()}
+    assert machine.controllers == controllers
+    assert cgroups.writable(machine, "memory") == bool(bases)
+    if not bases:
+        monkeypatch.setattr("posix.geteuid", lambda: 7)
+        plan = Spec.parse(config("/", "true", linux__resources={"pids": {"limit": 9}}))
+        with pytest.raises(HardenError, match="the limits cannot be enforced: no cgroup with the controller pids is yours"):
+            cgroups.plan(plan, machine, "box")
+        plan = Spec.parse(config("/", "true", linux__resources={"unified": {"cgroup.max.depth": "1"}}))
+        with pytest.raises(HardenError, match="the limits cannot be enforced: no cgroup there is yours"):
+            cgroups.plan(plan, machine, "box")
 
 
 def test_groups_above_hand_controllers_down(monkeypatch: pytest.MonkeyPatch) -> None:
