@@ -17,7 +17,21 @@ def harden(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc", "//etc", "{}/etc", "{}/far/ssh", "{}/../..{}/etc", "/proc/self/root/etc", "/", "/dev", "/var/run", "{}/etc/passwd"]
+    "path",
+    [
+        "/etc",
+        "//etc",
+        "{}/etc",
+        "{}/far/ssh",
+        "{}/../..{}/etc",
+        "/proc/self/root/etc",
+        "/",
+        "/dev",
+        "/var/run",
+        "/var/cache",
+        "/var/lib/hardener",
+        "{}/etc/passwd",
+    ],
 )
 def test_a_volume_is_judged_by_where_it_leads(folder: Path, path: str) -> None:
     (folder / "etc").symlink_to("/etc")
