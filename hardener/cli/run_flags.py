@@ -217,7 +217,7 @@ GROUPS: Final = {
             "the name of the container: it can be looked up and started again",
             differs=("without one nothing is kept", "every container has one and is kept"),
         ),
-        "--detach": Flag(SWITCH, "detach", "run in the background, and print its name"),
+        "--detach": Flag(SWITCH, "detach", "run in the background, and print its id"),
         "--rm": Flag(
             SWITCH, "remove", "forget it when it ends", differs=("needs a --name or -d to matter", "without it every container is kept")
         ),
@@ -354,6 +354,25 @@ def _unknown(name: str) -> HardenError:
     return HardenError(f"unknown option {name!r}", where="harden run", how=how)
 
 
+def _given(name: str) -> str:
+    """Return the limits of a policy for the help, from its file: no number is written here."""
+    from hardener.policies.load import load
+    from hardener.policies.runtime import size_text
+
+    runtime = load(name).runtime
+    if runtime is None:
+        return f"{name}: nothing"
+    parts = [
+        f"memory {size_text(runtime.memory or 0)}",
+        f"{runtime.pids} processes",
+        f"{runtime.cpus:g} processors",
+        f"/dev/shm {size_text(runtime.shm_size or 0)}",  # noqa: S108  (the container's)
+        f"network {runtime.network}",
+        "a user that is not root" if runtime.user == "not-root" else "any user",
+    ]
+    return f"{name}: {', '.join(parts)}; flags may loosen {', '.join(runtime.loosen)}"
+
+
 def usage() -> str:
     """Return the help."""
     short = {long: name for name, long in SHORT.items()}
@@ -382,6 +401,9 @@ def usage() -> str:
             "",
             "differences from docker run:",
             *differences,
+            "",
+            "what the policies that ship with hardener give (--policy):",
+            *[f"  {_given(name)}" for name in ("default", "strict")],
             "",
             "The exit code is the program's; 125 the container did not start, 126 the program is not executable, 127 it is not there,",
             "128+N signal N.",

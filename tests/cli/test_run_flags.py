@@ -336,6 +336,11 @@ def test_the_help_lists_every_flag_and_every_difference(harden: Harden) -> None:
             ours, docker = map(re.escape, flag.differs)
             assert re.search(rf"^  {name} +{ours} +docker: {docker}$", differences, re.MULTILINE)
     assert harden("run", "-h").out == out
+    for policy, limits in (
+        ("default", "memory 512MiB, 256 processes, 1 processors"),
+        ("strict", "memory 256MiB, 64 processes, 0.5 processors"),
+    ):
+        assert f"  {policy}: {limits}, " in out
 
 
 def test_paths_are_hidden_and_shown(harden: Harden, tmp_path: Path) -> None:
