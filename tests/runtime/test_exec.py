@@ -86,6 +86,14 @@ def test_a_container_that_is_not_running(one: Lives) -> None:
     assert (result.returncode, "the container one is not running" in result.stderr) == (125, True)
 
 
+def test_a_paused_container_is_not_waited_for(one: Lives) -> None:
+    one.do("pause", "one")
+    result = one("exec", "one", "true", timeout_s=20)
+    one.do("unpause", "one")
+    assert (result.returncode, "the container one is paused" in result.stderr, "harden unpause one" in result.stderr) == (125, True, True)
+    assert one("exec", "one", "true").returncode == 0
+
+
 def test_a_killed_command_takes_its_program_with_it(one: Lives) -> None:
     running = one.open("exec", "one", "sh", "-c", "echo $$ >/tmp/pid; exec sleep 100")
     until(lambda: one("exec", "one", "test", "-s", "/tmp/pid").returncode == 0)
