@@ -6,10 +6,11 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from lives import Lives, alive, until
+from lives import Lives, alive, catches, until
 
 from hardener.runtime import clock
 
@@ -192,6 +193,41 @@ def test_too_much_memory_is_noted(harden: Lives) -> None:
     row = harden.ps("one")
     assert row["OOMKilled"] is True
     assert row["Note"].startswith("memory: ")
+
+
+def test_what_is_paused_is_seen_stopped_and_swept(harden: Lives) -> None:
+    harden.do("run", "-d", "--name", "one", "host", "sleep", "100")
+    harden.do("pause", "one")
+    row = harden.ps("one")
+    assert (row["State"], row["Status"].endswith(" (Paused)")) == ("paused", True)
+    harden.do("stop", "one")
+    assert harden.ps("one")["ExitCode"] == 143
+    harden.do("start", "one")
+    harden.do("pause", "one")
+    record = harden.record("one")
+    os.kill(record["supervisor"], signal.SIGKILL)  # on cgroup v1 what is frozen does not even hear the kernel's own SIGKILL
+    until(lambda: not alive(record["supervisor"]))
+    assert harden.ps("one")["State"] == "exited"
+    assert not any(map(os.path.exists, record["cgroups"]))
+    assert not alive(record["pid"])
+
+
+def test_a_supervisor_does_not_grow(harden: Lives) -> None:
+    """Five megabytes of output, ten clients that come and go: the same descriptors, and no more memory than a buffer."""
+    script = "trap 'yes | head -c 5000000; echo done' USR1; echo ready; while :; do sleep 0.05; done"
+    harden.do("run", "-d", "--name", "one", *SH, script)
+    supervisor = Path(f"/proc/{harden.record('one')['supervisor']}")
+    until(lambda: "ready" in harden.do("logs", "one"))
+    fds = len(list((supervisor / "fd").iterdir()))
+    harden.do("kill", "-s", "USR1", "one")
+    until(lambda: "done" in harden.do("logs", "--tail", "1", "one"))
+    for _ in range(10):
+        with harden.open("attach", "--sig-proxy=false", "one") as client:
+            until(partial(catches, client.pid, signal.SIGWINCH))
+            client.kill()
+    until(lambda: len(list((supervisor / "fd").iterdir())) == fds)
+    status = dict(line.split(":", 1) for line in (supervisor / "status").read_text().splitlines())
+    assert int(status["VmRSS"].split()[0]) < 12 << 10
 
 
 # --- rm -------------------------------------------------------------------------------------------------------------------------
