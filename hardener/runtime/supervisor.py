@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from hardener.runtime.state import State
 
-CHUNK: Final = 1 << 15
+CHUNK: Final = 1 << 13  # of output: the shortest lines make some hundred bytes of memory each
+MESSAGE: Final = 1 << 15
 PATIENCE_S: Final = 1.0  # so long output waits for somebody who is attached and does not read
 DELAY_MS, DELAY_MAX_MS, STEADY_S = 100, 60_000, 10.0  # of restarts, as docker
 EIO: Final = 5
@@ -207,7 +208,7 @@ class Supervisor:
 
     def _hear(self, fd: int, client: Client) -> None:
         try:
-            message = client.socket.recv(CHUNK + 1)
+            message = client.socket.recv(MESSAGE + 1)
         except BlockingIOError:
             return
         except OSError:
