@@ -166,7 +166,7 @@ def _working(contest: Contest, launchers: Iterator[Launcher]) -> tuple[list[Laun
             [*launcher.prefix, *launcher.command],
             check=False,
             env=contest.environment,
-            stdin=subprocess.DEVNULL,
+            input="",  # not /dev/null: measure.run says why
             capture_output=True,
             text=True,
         )

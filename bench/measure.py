@@ -55,8 +55,9 @@ def run(
     `prefix` starts the launcher elsewhere, in another mount namespace for example; the time it takes does not count.
     """
     launcher = [*prefix, sys.executable, "-I", "-S", "-c", LAUNCHER, str(output), *command]
+    # A pipe, and not /dev/null: crun gives its standard streams to the user of the container, on this machine's /dev/null as well.
     started = subprocess.Popen(
-        launcher, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+        launcher, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
         numbers, _ = started.communicate(timeout=timeout_s)
