@@ -87,6 +87,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     if request.annotations or request.init:
         _annotate(request, spec)
     copy_up: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     looser: tuple[str, ...] = ()
     anonymous: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         files = lay_files(request, spec, runtime, places, root.volumes)
         copy_up, volumes, anonymous = tuple(files.copy_up), tuple(files.volumes), tuple(files.anonymous)
         looser = judge(runtime, spec)
+        judged = tuple([mount.destination for mount in files.mounts if mount.type == "bind"])
         own = [mount for mount in spec.mounts if not any(mount is one for one in files.mounts)]
         asked = [*files.mounts, *files.stored, *shared, *bound]
         spec.mounts = (*own, *sorted(asked, key=lambda mount: mount.destination.count("/")))  # what lies deeper comes later
@@ -118,6 +120,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         keep=request.keep,
         map_root=root.map_root,
         copy_up=copy_up,
+        judged=judged,
     )
     _write_filter(linux, process, policy, places)
     return Draft(spec, rootfs, root, looser, volumes, anonymous)

@@ -26,22 +26,25 @@ class Rootfs(Fields):
 
     `layers` are absolute folders, lowest first; one alone is the root itself. What is written goes to a layer in memory of the size
     `upper`, or to the folder `keep`; without either the root is read-only. Without `map_root` the files of the root keep the owners of
-    this machine, who are nobody inside. `copy_up` are destinations of tmpfs mounts that begin with what the root has there.
+    this machine, who are nobody inside. `copy_up` are destinations of tmpfs mounts that begin with what the root has there,
+    `judged` those of binds whose source a policy has let pass under the very path that it has.
     """
 
-    __slots__ = ("copy_up", "keep", "layers", "map_root", "upper")
+    __slots__ = ("copy_up", "judged", "keep", "layers", "map_root", "upper")
     TABLE: ClassVar = {
         "layers": ("layers!", STRINGS),
         "upper": ("upper", STRING),
         "keep": ("keep", STRING),
         "map_root": ("mapRoot", _or(BOOLEAN, True)),
         "copy_up": ("copyUp", STRINGS),
+        "judged": ("judged", STRINGS),
     }
     layers: tuple[str, ...]
     upper: str | None
     keep: str | None
     map_root: bool
     copy_up: tuple[str, ...]
+    judged: tuple[str, ...]
 
 
 class Restart(Fields):

@@ -19,7 +19,9 @@ from hardener.linux.consts import (
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
     MS_PRIVATE,
+    RESOLVE_NO_SYMLINKS,
 )
+from hardener.linux.mounting import O_PATH
 from hardener.runtime import cgroup_mount, destinations, devices, layers, masks, options
 
 TYPE_CHECKING = False
@@ -38,23 +40,24 @@ if TYPE_CHECKING:
 
 FILESYSTEMS: Final = ("proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay")
 COPY_UP: Final = "tmpcopyup"  # an extension of runc and podman
-EPERM, EBUSY, EINVAL = 1, 16, 22
+EPERM, EBUSY, EINVAL, ELOOP = 1, 16, 22, 40
 
 
 class Entry:
     """One mount: what, where, and with which options; `lower` are the folders of an overlay, the lowest first.
 
-    With `copy_up` it begins with what the image has at its destination: a tmpfs always, a bound folder when it is empty.
+    With `copy_up` it begins with what the image has at its destination: a tmpfs always, a bound folder when it is empty. With `judged` its
+    source has no links, and must have none when it is opened.
     """
 
-    __slots__ = ("copy_up", "destination", "fstype", "lower", "options", "source")
+    __slots__ = ("copy_up", "destination", "fstype", "judged", "lower", "options", "source")
 
     def __init__(self, destination: str, fstype: str, source: str, options_: options.Options) -> None:
         self.destination = destination
         self.fstype = fstype
         self.source = source
         self.options = options_
-        self.copy_up = False
+        self.copy_up = self.judged = False
         self.lower: tuple[str, ...] = ()
 
     def line(self) -> str:
@@ -113,6 +116,9 @@ def plan(spec: Spec, bundle: str, rootfs: Rootfs | None = None) -> Filesystem:
     entries = tuple([_entry(mount, f"mounts[{at}]", copied) for at, mount in enumerate(spec.mounts)])
     if missing := copied - {destinations.normal(entry.destination) for entry in entries}:
         raise HardenError(f"nothing is mounted on {', '.join(sorted(missing))}", where="copyUp")
+    judged = {destinations.normal(path) for path in (rootfs.judged if rootfs is not None else ())}
+    for entry in entries:
+        entry.judged = entry.fstype == "bind" and destinations.normal(entry.destination) in judged
     made = Filesystem(layers.plan(spec, bundle, rootfs), entries, wanted=(spec.process.cwd,) if spec.process else ())
     if any(entry.copy_up for entry in entries):
         from hardener.runtime import copying
@@ -207,20 +213,42 @@ def _open(plan: Filesystem, sources: Sources, bundle: str, *, trusted: bool) -> 
     for index, entry in enumerate(plan.entries):
         if entry.fstype == "bind":
             path = layers.join(bundle, entry.source)
-            sources.entries[index] = [
-                _open_tree(path, recursive=ours or entry.options.recursive, what=f"the source of {entry.destination}")
-            ]
+            sources.entries[index] = [_open_bound(path, entry, recursive=ours or entry.options.recursive)]
             _set_flags(sources.entries[index][0], entry)
         for folder in entry.lower:
             tree = _open_tree(folder, recursive=ours, what=f"the image of {entry.destination}", directory=True)
             sources.entries.setdefault(index, []).append(tree)
 
 
+def _open_bound(path: str, entry: Entry, *, recursive: bool) -> int:
+    """Open what is bound; where a policy has judged the path, through no link: who may rename there could lay one meanwhile."""
+    what = f"the source of {entry.destination}"
+    if not entry.judged:
+        return _open_tree(path, recursive=recursive, what=what)
+    try:
+        fd = mounting.open_in(AT_FDCWD, path, O_PATH, resolve=RESOLVE_NO_SYMLINKS)
+    except FileNotFoundError:
+        raise _missing(what, path) from None
+    except OSError as error:
+        if error.errno != ELOOP:
+            raise
+        how = "run it anew, so that its policy can judge what is there now"
+        raise HardenError(f"{what} is not what it was: a link lies in its path", where=path, how=how) from error
+    try:
+        return _open_tree(path, recursive=recursive, what=what, fd=fd)
+    finally:
+        posix.close(fd)
+
+
+def _missing(what: str, path: str) -> HardenError:
+    return HardenError(f"{what} does not exist", where=path, how="name a path of this machine that is there")
+
+
 def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False, fd: int | None = None) -> int:
     try:
         tree = mounting.clone_tree(AT_FDCWD, path, recursive=recursive) if fd is None else mounting.clone_tree(fd, recursive=recursive)
     except FileNotFoundError:
-        raise HardenError(f"{what} does not exist", where=path, how="name a path of this machine that is there") from None
+        raise _missing(what, path) from None
     if directory and not destinations.is_directory(tree):
         raise HardenError(f"{what} is not a directory", where=path)
     # A copy is a peer of its original: without this, what is mounted on it inside would appear on this machine.
