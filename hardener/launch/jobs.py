@@ -9,27 +9,20 @@ from hardener.runtime.job import Job, Restart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
     from hardener.launch.request import Request
     from hardener.launch.specification import Draft
     from hardener.runtime.places import Places
-
-NAMESPACE_FILES: Final = {"network": "net", "pid": "pid"}
 
 
 def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
     """Return the job of a request."""
     named = request.stop_signal or made.root.stop_signal
-    stop_signal = values.signal(named, "--stop-signal") if named else jobs.SIGTERM
+    stop_signal = values.signal(named, "--stop-signal") if named else jobs.STOP_SIGNAL
     restart = jobs.restart(request.restart) if request.restart is not None else Restart()
-    if request.remove and restart.kind != jobs.NO:
-        raise HardenError("--rm and --restart contradict each other", where="harden run", how="leave one of them")
     return Job(
         name=request.name,
         spec=made.spec,
         rootfs=made.rootfs,
-        init=bool(made.spec.annotations and made.spec.annotations.get("dev.hardener.init") == "true"),
         detach_keys=request.detach_keys or jobs.DETACH_KEYS,
         stop_signal=stop_signal,
         stop_timeout_s=jobs.STOP_TIMEOUT_S if request.stop_timeout_s is None else request.stop_timeout_s,
@@ -46,8 +39,9 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
 def join(places: Places, name: str, kind: str, flag: str) -> str:
     """Return the path of a namespace of a running container, for another one to join."""
     from hardener.runtime import state
+    from hardener.runtime.namespaces import FILES
 
     found = state.find(places, name)
     if found.status != state.RUNNING or not found.pid:
         raise HardenError(f"the container {name} is not running", where=f"{flag} container:{name}", how=f"harden start {name}")
-    return f"/proc/{found.pid}/ns/{NAMESPACE_FILES[kind]}"
+    return f"/proc/{found.pid}/ns/{FILES.get(kind, kind)}"

@@ -8,7 +8,7 @@ from hardener.errors import HardenError, suggest
 from hardener.launch import values
 from hardener.launch.files import real
 from hardener.linux.names import RLIMITS
-from hardener.oci.runtime import Cpu, Memory, Pids, Rlimit
+from hardener.oci.runtime import PERIOD_US, Cpu, Memory, Pids, Rlimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from hardener.launch.request import Request
     from hardener.oci.runtime import Resources, Spec
 
-PERIOD_US: Final = 100_000
 UNLIMITED: Final = (1 << 64) - 1
 _RATES: Final = (
     ("read_bps", "--device-read-bps", "throttleReadBpsDevice"),

@@ -14,7 +14,7 @@ from hardener.errors import HardenError
 from hardener.launch import base, cache, roots, walls
 from hardener.linux.binding import MACHINE
 from hardener.oci import json_text
-from hardener.oci.runtime import Mount, Root, Spec, User
+from hardener.oci.runtime import INIT, OURS, Mount, Root, Spec, User
 from hardener.policies import stored
 from hardener.runtime import users
 from hardener.runtime.job import Rootfs
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from hardener.runtime.places import Places
 
 UPPER: Final = "64m"
-INIT: Final = "dev.hardener.init"
 
 
 class Draft:
@@ -175,7 +174,7 @@ def _arguments(request: Request, root: roots.Root) -> tuple[str, ...]:
 
 def _annotate(request: Request, spec: Spec) -> None:
     for name in request.annotations:
-        if name.startswith(walls.OURS):
+        if name.startswith(OURS):
             raise HardenError(f"{name} is hardener's own", where="--annotation", how="use the flag for it")
     spec.annotations = {**(spec.annotations or {}), **request.annotations, **({INIT: "true"} if request.init else {})}
 

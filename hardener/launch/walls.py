@@ -9,7 +9,7 @@ from hardener.launch import values
 from hardener.launch.base import QUIET
 from hardener.linux import procfs
 from hardener.linux.names import CAPABILITIES
-from hardener.oci.runtime import Capabilities, DeviceRule, IdMapping, Mount, Namespace
+from hardener.oci.runtime import LANDLOCK, Capabilities, DeviceRule, IdMapping, Mount, Namespace
 from hardener.runtime import idmaps, privileges
 
 TYPE_CHECKING = False
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ALL: Final = "ALL"
 SHM, MQUEUE = "/dev/shm", "/dev/mqueue"  # noqa: S108  (the container's)
-LANDLOCK: Final = "dev.hardener.landlock"
-OURS: Final = "dev.hardener."
 _LATER: Final = ("bridge", "default", "slirp4netns", "pasta", "macvlan", "ipvlan", "overlay")
 _SELINUX: Final = ("user", "role", "type", "level")
 

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from typing import ClassVar, Final
 
 VERSION: Final = "1.2.0"
+# What config.json has no field for, and we take from annotations.
+OURS: Final = "dev.hardener."
+INIT: Final = "dev.hardener.init"
+"""`true`: our own process is the container's first one."""
+LANDLOCK: Final = "dev.hardener.landlock"
+"""`off`, `on` or `required`; what says nothing is on where the kernel has it."""
+PERIOD_US: Final = 100_000
+"""Of a quota of processors that has no period, as the kernel has it."""
 
 
 class IdMapping(Fields):

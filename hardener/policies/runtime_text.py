@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from hardener.linux.names import CAPABILITIES
+from hardener.oci.runtime import PERIOD_US
 from hardener.policies.runtime import DOCKER_DEFAULT, EVERY, NETWORKS, NO_SWAP, NOT_ROOT, PRIVATE, Runtime, normal, size_text
 from hardener.policies.walls.files import grant_text
 from hardener.record import NamedTuple
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 SOCKET: Final = "/var/run/docker.sock"
 DOCKER_SHM: Final = 64 << 20
 DOCKER_SHARES: Final = 1024
-PERIOD_US: Final = 100_000
 _ON: Final = ("", "true", "True", "TRUE", "1", "t", "T")
 _RULE: Final = Pattern(r"([abc])\s+([0-9]+|\*):([0-9]+|\*)(?:\s+([rwm]+))?")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardener.errors import HardenError
-from hardener.oci.runtime import unsupported
+from hardener.oci.runtime import INIT, unsupported
 from hardener.runtime import (
     cgroups,
     hostname,
@@ -36,24 +36,9 @@ if TYPE_CHECKING:
 
 # Every step of a launch by its name in `Launch`, in the order in which a reader thinks of them.
 STEPS = (
-    *(
-        "program",
-        "namespaces",
-        "idmaps",
-        "mounts",
-        "privileges",
-        "landlock",
-        "seccomp",
-        "cgroups",
-        "rlimits",
-        "network",
-        "sysctls",
-        "hostname",
-    ),
-    *("terminal", "scheduling", "reaper"),
+    *("program", "namespaces", "idmaps", "mounts", "privileges", "landlock", "labels", "seccomp", "cgroups", "rlimits", "network"),
+    *("sysctls", "hostname", "terminal", "scheduling", "reaper"),
 )
-
-INIT = "dev.hardener.init"  # the annotation that asks for it
 
 
 def plan(
@@ -63,7 +48,6 @@ def plan(
     name: str,
     machine: Layout,
     rootfs: Rootfs | None = None,
-    init: bool = False,
     cache: str = "",
     freezer: bool = False,
 ) -> Launch:
@@ -71,8 +55,6 @@ def plan(
 
     `cache` is the folder of what is kept between launches (kept.py). With `freezer` the container has the control groups that pausing and
     watching it take.
-
-    With `init` our own process stays as the first one, and the program is its child (reaper.py).
     """
     missing = unsupported(spec)
     if missing:
@@ -94,7 +76,7 @@ def plan(
     launch.labels = _labels(spec)
     launch.hostname = hostname.plan(spec)
     launch.terminal = terminal.plan(spec)
-    launch.reaper = _reaper(spec) if init or (spec.annotations or {}).get(INIT) == "true" else None
+    launch.reaper = _reaper(spec) if (spec.annotations or {}).get(INIT) == "true" else None
     launch.scheduling = _scheduling(spec) if spec.process and (spec.process.scheduler or spec.process.io_priority) else None
     launch.detached = False
     launch.silent = ()

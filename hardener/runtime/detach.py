@@ -214,14 +214,13 @@ def plan(job: Job, state: State) -> Launch:
         name=f"{state.name}.{state.id}",
         machine=cgroups.read_layout(),
         rootfs=job.rootfs,
-        init=job.init,
         freezer=True,
     )
 
 
 def folders(made: Launch) -> tuple[str, ...]:
     """Return the folders of the control groups of a plan."""
-    return tuple([group.directory for group in made.cgroups.groups]) if made.cgroups is not None else ()
+    return made.cgroups.directories if made.cgroups is not None else ()
 
 
 def _streams(job: Job) -> tuple[dict[str, int], dict[int, int]]:

@@ -24,7 +24,7 @@ from hardener.linux import calls, mounting, procfs, signals
 from hardener.linux.consts import AT_FDCWD, PR_SET_DUMPABLE
 from hardener.linux.mounting import O_PATH
 from hardener.runtime import cgroups, console, container, init, parent, reaper, rlimits, sync, users, waiting
-from hardener.runtime.namespaces import KINDS
+from hardener.runtime.namespaces import FILES, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def find(pid: int, pidfd: int, machine: cgroups.Layout) -> Door:
         root = posix.open(f"/proc/{pid}/root", O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         flags = 0
         for kind, (flag, _) in KINDS.items():
-            file = _FILES.get(kind, kind)
+            file = FILES.get(kind, kind)
             there, here = posix.stat(f"/proc/{pid}/ns/{file}"), posix.stat(f"/proc/self/ns/{file}")
             if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
                 flags |= flag
@@ -88,9 +88,6 @@ def find(pid: int, pidfd: int, machine: cgroups.Layout) -> Door:
             raise HardenError("the container has ended", how="harden ps -a shows how") from error
         raise
     return Door(pidfd, root, flags, spaces, groups)
-
-
-_FILES: Final = {"mount": "mnt", "network": "net"}
 
 
 def member(pid: int, pidfd: int) -> tuple[int, int]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError
-from hardener.linux import procfs
+from hardener.linux import procfs, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-KILL: Final = 9
 ENOENT, ESRCH, EBUSY, ENOTEMPTY, ENODEV, EOPNOTSUPP = 2, 3, 16, 39, 19, 95
 LONGEST_START_S: Final = 60.0
 _ATTEMPTS: Final = 200
@@ -49,7 +48,7 @@ def kill(directory: str) -> None:
         for pid in members(one):
             try:
                 if int(pid) > 0:  # 0 is a process that our pid namespace does not show
-                    posix.kill(int(pid), KILL)
+                    posix.kill(int(pid), signals.KILL)
             except ProcessLookupError:
                 continue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hardener.errors import HardenError, suggest
+from hardener.linux import signals
 from hardener.oci.fields import BOOLEAN, INTEGER, STRING, STRINGS, WORDS, Fields, Kind, one
 from hardener.oci.runtime import Spec
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Final
 
 DETACH_KEYS: Final = "ctrl-p,ctrl-q"
-SIGTERM: Final = 15
+STOP_SIGNAL: Final = signals.TERM
 STOP_TIMEOUT_S: Final = 10
 NO, ON_FAILURE, ALWAYS, UNLESS_STOPPED = "no", "on-failure", "always", "unless-stopped"
 RESTARTS: Final = (NO, ON_FAILURE, ALWAYS, UNLESS_STOPPED)
@@ -67,17 +68,16 @@ class Job(Fields):
     """
 
     __slots__ = (
-        *("detach_keys", "image", "init", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
+        *("detach_keys", "image", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
         *("stop_signal", "stop_timeout_s"),
     )
     TABLE: ClassVar = {
         "name": ("name!", STRING),
         "spec": ("spec!", one(Spec)),
         "rootfs": ("rootfs", one(Rootfs)),
-        "init": ("init", _or(BOOLEAN, False)),
         "interactive": ("interactive", _or(BOOLEAN, False)),
         "detach_keys": ("detachKeys", _or(STRING, DETACH_KEYS)),
-        "stop_signal": ("stopSignal", _or(INTEGER, SIGTERM)),
+        "stop_signal": ("stopSignal", _or(INTEGER, STOP_SIGNAL)),
         "stop_timeout_s": ("stopTimeout", _or(INTEGER, STOP_TIMEOUT_S)),
         "restart": ("restart", one(Restart)),
         "labels": ("labels", WORDS),
@@ -89,7 +89,6 @@ class Job(Fields):
     name: str
     spec: Spec
     rootfs: Rootfs
-    init: bool
     interactive: bool
     detach_keys: str
     stop_signal: int

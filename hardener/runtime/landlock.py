@@ -16,6 +16,7 @@ from hardener.errors import HardenError
 from hardener.linux import landlock, mounting
 from hardener.linux.consts import LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, LANDLOCK_SCOPE_SIGNAL, MOUNT_ATTR_RDONLY
 from hardener.linux.mounting import O_PATH
+from hardener.oci.runtime import LANDLOCK
 from hardener.runtime import destinations
 
 TYPE_CHECKING = False
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from hardener.oci.runtime import Spec
     from hardener.runtime.mounts import Filesystem
 
-ANNOTATION: Final = "dev.hardener.landlock"
 OFF, REQUIRED = "off", "required"
 RENAMES_SINCE: Final = 2
 EBADFD: Final = 77
@@ -63,16 +63,16 @@ class Landlock:
 
 def plan(spec: Spec, filesystem: Filesystem) -> Landlock:
     """Return the wall, or why there is none."""
-    wanted = (spec.annotations or {}).get(ANNOTATION, "")
+    wanted = (spec.annotations or {}).get(LANDLOCK, "")
     if wanted not in ("", "on", OFF, REQUIRED):
-        raise HardenError(f"{wanted!r} is nothing that Landlock can be", where=f"annotations.{ANNOTATION}", how="on, off or required")
+        raise HardenError(f"{wanted!r} is nothing that Landlock can be", where=f"annotations.{LANDLOCK}", how="on, off or required")
     if wanted == OFF:
         return Landlock("not wanted")
     abi = landlock.version()
     missing = _missing(spec, abi)
     if missing:
         if wanted == REQUIRED:
-            raise HardenError(f"there can be no Landlock: {missing}", where=f"annotations.{ANNOTATION}", how="leave `required` out")
+            raise HardenError(f"there can be no Landlock: {missing}", where=f"annotations.{LANDLOCK}", how="leave `required` out")
         return Landlock(missing)
     made = Landlock()
     made.handled, made.on_files = landlock.rights(WRITING, abi), landlock.rights(ON_FILES, abi)

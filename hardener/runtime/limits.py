@@ -7,6 +7,7 @@ Source: runtime-spec config-linux.md, docs.kernel.org/admin-guide/cgroup-v2.html
 from __future__ import annotations
 
 from hardener.errors import HardenError
+from hardener.oci.runtime import PERIOD_US
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _cpu(cpu: Cpu) -> list[Row]:
         old.append(("cpu.idle", str(cpu.idle)))
         new.append(("cpu.idle", str(cpu.idle)))
     if cpu.quota or cpu.period:
-        period = cpu.period or 100_000
+        period = cpu.period or PERIOD_US
         quota = cpu.quota if cpu.quota and cpu.quota > 0 else -1
         old += [("cpu.cfs_period_us", str(period)), ("cpu.cfs_quota_us", str(quota))]
         new.append(("cpu.max", f"{quota if quota > 0 else 'max'} {period}"))

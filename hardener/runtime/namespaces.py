@@ -37,6 +37,8 @@ KINDS: Final = {
     "cgroup": (CLONE_NEWCGROUP, "cgroup"),
     "time": (CLONE_NEWTIME, "time_for_children"),
 }
+# Below /proc/PID/ns, where a file is not called as its kind.
+FILES: Final = {"mount": "mnt", "network": "net"}
 
 
 class Namespaces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
-from hardener.linux import calls
+from hardener.linux import calls, signals
 from hardener.linux.consts import (
     PR_SET_DUMPABLE,
     PR_SET_KEEPCAPS,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hardener.oci.runtime import Spec
 
 SETS: Final = ("bounding", "effective", "permitted", "inheritable", "ambient")
-SIGKILL: Final = 9
 # For a container without any capability: that it runs as root makes no difference, and none of this can be changed. Where a capability is
 # granted the bits stay as they are: programs that are given CAP_SETUID rely on what a change of ids does to the others.
 NO_CAPABILITIES: Final = SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE
@@ -35,18 +34,7 @@ NO_CAPABILITIES: Final = SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CA
 class Privileges:
     """The ids and the capability sets, as bit masks."""
 
-    __slots__ = (
-        "ambient",
-        "bounding",
-        "effective",
-        "gid",
-        "groups",
-        "inheritable",
-        "no_new_privileges",
-        "permitted",
-        "uid",
-        "umask",
-    )
+    __slots__ = (*("ambient", "bounding", "effective", "gid", "groups", "inheritable", "no_new_privileges", "permitted", "uid", "umask"),)
 
     def __init__(self, uid: int, gid: int, groups: tuple[int, ...], umask: int, no_new_privileges: bool) -> None:
         self.uid = uid
@@ -141,7 +129,7 @@ def apply(plan: Privileges, *, parent_gone: bool = False) -> None:
     # Again: a change of ids or capabilities sets it to what fs.suid_dumpable says, which may be 1.
     calls.prctl(PR_SET_DUMPABLE, 0, name="PR_SET_DUMPABLE")
     if not parent_gone:  # a change of ids resets it: it comes after them
-        calls.prctl(PR_SET_PDEATHSIG, SIGKILL, name="PR_SET_PDEATHSIG")
+        calls.prctl(PR_SET_PDEATHSIG, signals.KILL, name="PR_SET_PDEATHSIG")
     if plan.no_new_privileges:
         calls.prctl(PR_SET_NO_NEW_PRIVS, 1, name="PR_SET_NO_NEW_PRIVS")
 

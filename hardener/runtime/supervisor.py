@@ -33,7 +33,6 @@ PATIENCE_S: Final = 1.0  # so long output waits for somebody who is attached and
 DELAY_MS, DELAY_MAX_MS, STEADY_S = 100, 60_000, 10.0  # of restarts, as docker
 EIO: Final = 5
 _STOPPERS: Final = (signals.TERM, signals.INT, signals.HUP, signals.QUIT)
-_TIOCSWINSZ: Final = 0x5414
 
 
 class Client:
@@ -301,12 +300,13 @@ class Supervisor:
 
 
 def _resize(screen: int, size: bytes) -> None:
+    import sys
     from fcntl import ioctl
 
-    rows, columns = int.from_bytes(size[:2], "big"), int.from_bytes(size[2:], "big")
-    import sys
+    from hardener.linux.consts import TIOCSWINSZ
 
-    ioctl(screen, _TIOCSWINSZ, b"".join(number.to_bytes(2, sys.byteorder) for number in (rows, columns, 0, 0)))
+    rows, columns = int.from_bytes(size[:2], "big"), int.from_bytes(size[2:], "big")
+    ioctl(screen, TIOCSWINSZ, b"".join(number.to_bytes(2, sys.byteorder) for number in (rows, columns, 0, 0)))
 
 
 def _signal(pidfd: int, signal: int) -> None:

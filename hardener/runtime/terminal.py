@@ -13,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hardener.oci.runtime import Spec
 
-_MULTIPLEXER = 5 << 8 | 2
-
 
 class Terminal:
     """A pseudo-terminal from the container's own devpts; `size` is (rows, columns)."""

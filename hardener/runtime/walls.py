@@ -12,7 +12,8 @@ from hardener.linux import calls, mounting, procfs
 from hardener.linux.consts import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
 from hardener.linux.mounting import O_PATH
 from hardener.runtime import privileges
-from hardener.runtime.namespaces import KINDS
+from hardener.runtime.hits import human
+from hardener.runtime.namespaces import FILES, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hardener.linux.procfs import MountPoint
     from hardener.runtime.cgroups import Layout
 
-FILES: Final = {"mount": "mnt", "network": "net"}
 # Filesystems of the kernel, which show as writable and take no files.
 KERNEL: Final = ("proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf")
 UNLIMITED: Final = 1 << 60
@@ -179,15 +179,7 @@ def _size(mount: MountPoint) -> str:
     number = size.rstrip("kKmMgG")
     if not number.isdigit():
         return mount.fstype
-    return f"{mount.fstype} {size_text(int(number) << {'k': 10, 'm': 20, 'g': 30}.get(size[-1].lower(), 0))}"
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes as people write it: 512 MiB."""
-    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 1 << shift:
-            return f"{size / (1 << shift):.1f}".removesuffix(".0") + f" {unit}"
-    return f"{size} B"
+    return f"{mount.fstype} {human(int(number) << {'k': 10, 'm': 20, 'g': 30}.get(size[-1].lower(), 0))}"
 
 
 def _is_mask(mount: MountPoint) -> bool:
@@ -234,7 +226,7 @@ def _memory(seen: _Seen) -> Wall:
     used = _number(seen.first("memory", "memory.current", "memory.usage_in_bytes")) or 0
     if limit is None:
         return Wall("memory", False, "no limit")
-    return Wall("memory", True, size_text(limit), f"{size_text(used)} used")
+    return Wall("memory", True, human(limit), f"{human(used)} used")
 
 
 def _pids(seen: _Seen) -> Wall:

@@ -149,11 +149,6 @@ def test_a_link_for_dev_leads_to_nothing_of_ours(root: Path, folder: Path) -> No
     assert running.end() == 143
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (512 << 20, "512 MiB"), (3 << 29, "1.5 GiB")])
-def test_sizes(size: int, text: str) -> None:
-    assert walls.size_text(size) == text
-
-
 def test_it_counts_what_is_used(harden: Lives) -> None:
     code = "import time\nx = bytearray(20 << 20)\nprint('up', flush=True)\ntime.sleep(60)"
     running = harden.open("run", "--name", "one", "host", "python3", "-c", code)

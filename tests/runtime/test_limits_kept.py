@@ -101,5 +101,5 @@ def test_memory_that_ran_out_elsewhere_is_told_apart(tmp_path: Path) -> None:
         hits.sentence(str(tmp_path), "memory.max", 1)
         == "memory: 1 process killed at the limit of 1 GiB, peak use 1.5 GiB; --memory 2g raises it"
     )
-    assert [hits.human(size) for size in (5, 1 << 10, 1536 << 10, 3 << 40)] == ["5 B", "1 KiB", "1.5 MiB", "3 TiB"]
+    assert [hits.human(size) for size in (0, 1023, 1 << 10, 1536 << 10, 3 << 40)] == ["0 B", "1023 B", "1 KiB", "1.5 MiB", "3 TiB"]
     assert [hits.option(size) for size in (5, 1 << 10, 1536 << 10)] == ["5", "1k", "1536k"]

@@ -91,7 +91,6 @@ def test_a_job_comes_back_as_it_was() -> None:
         name="web",
         spec=spec,
         rootfs=Rootfs(layers=("/a", "/b"), upper="64m", map_root=False, copy_up=("/var/lib",)),
-        init=True,
         detach_keys="ctrl-a",
         stop_signal=2,
         stop_timeout_s=0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hardener.oci.runtime import Namespace
+from hardener.oci.runtime import INIT, LANDLOCK, Namespace
 from hardener.policies.runtime import NETWORKS, PRIVATE, with_ptrace
 from hardener.policies.walls.gap import Gap, Wall, linux_of
 
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from hardener.oci.runtime import Spec
     from hardener.policies.runtime import Runtime
-
-LANDLOCK: Final = "dev.hardener.landlock"
-"""The annotation that switches Landlock off (`off`); whatever else it says, Landlock is used where the kernel has it."""
-
-INIT: Final = "dev.hardener.init"
-"""The annotation that asks for an init as process 1 (`true`)."""
 
 
 def _of_type(spec: Spec, kind: str) -> list[Namespace]:

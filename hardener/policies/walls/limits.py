@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hardener.oci.runtime import Cpu, Memory, Pids
+from hardener.oci.runtime import PERIOD_US, Cpu, Memory, Pids
 from hardener.policies.runtime import NO_SWAP, size_text
 from hardener.policies.walls.gap import Gap, Wall, resources_of
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from hardener.oci.runtime import Resources, Spec
     from hardener.policies.runtime import IoLimit, Runtime
 
-PERIOD_US: Final = 100_000
 PERIODS_US: Final = range(1_000, 1_000_001)  # what the kernel takes
 QUOTA_MIN_US: Final = 1_000
 SHARES: Final = 1024  # what a group has that says nothing
