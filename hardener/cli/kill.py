@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 
 from hardener.cli import named
-from hardener.runtime import lifecycle, state
+from hardener.launch import values
+from hardener.runtime import lifecycle
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -14,11 +15,5 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Send the signal to each container."""
-    places = named.here()
-    signal = named.signal_number(args.signal, "harden kill --signal")
-
-    def act(name: str) -> None:
-        lifecycle.kill(state.find(places, name), signal)
-        print(name)
-
-    return named.each(args.names, act)
+    signal = values.signal(args.signal, "--signal")
+    return named.each_container(named.here(), args.names, lambda record: lifecycle.kill(record, signal))

@@ -2,12 +2,14 @@
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
 
 from hardener.cli import complain
-from hardener.errors import EXIT_CLEAN, EXIT_USAGE, HardenError, suggest
+from hardener.errors import EXIT_CLEAN, EXIT_USAGE, HardenError
+from hardener.launch import values
 from hardener.runtime.places import Places, places
+from hardener.runtime.state import State, find
 
 
 def here() -> Places:
@@ -18,6 +20,17 @@ def here() -> Places:
 def take_names(parser: ArgumentParser) -> None:
     """Declare that a command takes one container or more."""
     parser.add_argument("names", nargs="+", metavar="CONTAINER", help="a name, or the beginning of an id")
+
+
+def take_ending(parser: ArgumentParser) -> None:
+    """Declare how containers are asked to end, and for how long."""
+    parser.add_argument("-t", "--time", "--timeout", type=int, metavar="SECONDS", help="how long to wait before it is killed; -1: for ever")
+    parser.add_argument("-s", "--signal", default="", metavar="SIGNAL", help="what to send instead of its own stop signal")
+
+
+def signal_of(args: Namespace) -> int | None:
+    """Return the signal that is asked for; None without one."""
+    return values.signal(args.signal, "--signal") if args.signal else None
 
 
 def each(names: Iterable[str], act: Callable[[str], None]) -> int:
@@ -33,17 +46,17 @@ def each(names: Iterable[str], act: Callable[[str], None]) -> int:
     return code
 
 
-def signal_number(text: str, flag: str) -> int:
-    """Return the number of a signal that is written as `TERM`, `SIGTERM`, `15` or `RTMIN+1`."""
-    import signal
+def each_container(places: Places, names: Iterable[str], act: Callable[[State], None]) -> int:
+    """Look each container up, do something to it, and print what it was called by."""
 
-    name = text.upper().removeprefix("SIG")
-    if name.isascii() and name.isdigit() and int(name) in {int(one) for one in signal.valid_signals()}:
-        return int(name)
-    base, plus, offset = name.partition("+")
-    known = {one.name.removeprefix("SIG"): int(one) for one in signal.Signals}
-    if base == "RTMIN" and plus and offset.isascii() and offset.isdigit() and int(offset) <= signal.SIGRTMAX - signal.SIGRTMIN:
-        return int(signal.SIGRTMIN) + int(offset)
-    if name in known:
-        return known[name]
-    raise HardenError(f"{text!r} is not a signal", where=flag, how=suggest(name, [*known]) or "`kill -l` lists them")
+    def one(name: str) -> None:
+        act(find(places, name))
+        print(name)
+
+    return each(names, one)
+
+
+def say(notices: Iterable[str]) -> None:
+    """Tell a user, beside the output, what they should know."""
+    for notice in notices:
+        print(f"harden: {notice}", file=sys.stderr)

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from hardener.cli import named
 from hardener.errors import HardenError
 from hardener.runtime import freezer, state
+from hardener.runtime.state import State
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -14,13 +15,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Pause each container; return when none of its processes runs."""
-    places = named.here()
+    return named.each_container(named.here(), args.names, _pause)
 
-    def act(name: str) -> None:
-        record = state.find(places, name)
-        if record.status != state.RUNNING:
-            raise HardenError(f"the container {record.name} is {record.status}, and only what runs can be paused", where="harden pause")
-        freezer.freeze(record.cgroups, True)
-        print(name)
 
-    return named.each(args.names, act)
+def _pause(record: State) -> None:
+    if record.status != state.RUNNING:
+        raise HardenError(f"the container {record.name} is {record.status}, and only what runs can be paused", where="harden pause")
+    freezer.freeze(record.cgroups, True)

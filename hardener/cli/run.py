@@ -7,19 +7,19 @@ import sys
 
 from hardener.cli import run_flags
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
-from hardener.launch import specification
+from hardener.launch import specification, values
 from hardener.launch.request import Request
 from hardener.launch.roots import HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
     from hardener.launch.specification import Draft
     from hardener.runtime.cgroups import Layout
     from hardener.runtime.places import Places
 
-LIMITS: Final = ("memory", "pids", "cpu")
 EXIT_FAILED: Final = 125
 
 
@@ -58,12 +58,16 @@ def _run(words: list[str]) -> int:
 
         print(json.dumps(made.spec.dump(), indent=2))
         return EXIT_CLEAN
-    for line in made.looser:
-        print(f"harden: {line}", file=sys.stderr)
+    _tell(made.looser)
     if "--dry-run" in options:
         return _describe(request, made, where, machine)
     sys.stdout.flush()
     return _start(request, made, where, machine, named="--name" in options, interactive="--interactive" in options)
+
+
+def _tell(notices: Iterable[str]) -> None:
+    for notice in notices:
+        print(f"harden: {notice}", file=sys.stderr)
 
 
 def _environment() -> dict[str, str]:
@@ -77,15 +81,19 @@ def _join(places: Places, name: str, kind: str, flag: str) -> str:
 
 
 def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:
+    if not request.unenforced:
+        return ()
+    from hardener.launch.resources import UNENFORCED
     from hardener.runtime import cgroups
 
     found = []
     for limit in request.unenforced:
-        if limit not in LIMITS:
-            raise HardenError(f"{limit!r} is not a limit", where="--allow-unenforced", how=suggest(limit, LIMITS) or "memory, pids or cpu")
+        if limit not in UNENFORCED:
+            how = suggest(limit, UNENFORCED) or f"one of {', '.join(UNENFORCED)}"
+            raise HardenError(f"{limit!r} is not a limit", where="--allow-unenforced", how=how)
         if not cgroups.writable(machine, limit):
             found.append(limit)
-            print(f"harden: not enforced: {limit}", file=sys.stderr)
+            _tell([f"not enforced: {limit}"])
     return tuple(found)
 
 
@@ -126,8 +134,7 @@ def _start(request: Request, made: Draft, places: Places, machine: Layout, *, na
             for name in made.anonymous:
                 if (volume := volumes.find(places, name)) is not None:
                     volumes.remove(places, volume)
-    for notice in outcome.notices:
-        print(f"harden: {notice}", file=sys.stderr)
+    _tell(outcome.notices)
     return outcome.code
 
 
@@ -139,8 +146,7 @@ def _recorded(request: Request, made: Draft, places: Places, *, named: bool, int
     if not named:
         job.name = ""
     launched = lifecycle.launch(job, places, detached=request.detach)
-    for notice in launched.notices:
-        print(f"harden: {notice}", file=sys.stderr)
+    _tell(launched.notices)
     if request.detach:
         print(launched.id)
     return launched.code
@@ -166,8 +172,8 @@ def understand(options: dict[str, list[str]], rest: list[str], environment: dict
             setattr(request, flag.attribute, texts)
     request.name = request.name or f"run-{posix.getpid()}"
     request.environment = _variables(options, environment)
-    request.labels = {**_label_files(options), **_pairs(options.get("--label", []))}
-    request.annotations = _pairs(options.get("--annotation", []))
+    request.labels = {**_label_files(options), **values.pairs(options.get("--label", []), "--label")}
+    request.annotations = values.pairs(options.get("--annotation", []), "--annotation")
     request.volumes = [_from_here(entry) for entry in request.volumes]
     request.mounts = [_mount_from_here(entry) for entry in request.mounts]
     for one, other in (("--read-only", "--writable"), ("--read-only", "--keep")):
@@ -210,8 +216,6 @@ def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> N
 def _variables(options: dict[str, list[str]], environment: dict[str, str]) -> list[str]:
     entries: list[str] = []
     for path in options.get("--env-file", []):
-        from hardener.launch import values
-
         entries += values.environment_file(_text(path, "--env-file"), path, environment)
     for entry in options.get("--env", []):
         name, equals, _ = entry.partition("=")
@@ -235,19 +239,9 @@ def _text(path: str, flag: str) -> str:
         raise HardenError(f"{path} cannot be read: {reason}", where=flag) from None
 
 
-def _pairs(entries: list[str]) -> dict[str, str]:
-    pairs = {}
-    for entry in entries:
-        name, _, value = entry.partition("=")
-        if not name:
-            raise HardenError(f"{entry!r} is not KEY=value", where="--label, --annotation")
-        pairs[name] = value
-    return pairs
-
-
 def _label_files(options: dict[str, list[str]]) -> dict[str, str]:
     lines = [line.strip() for path in options.get("--label-file", []) for line in _text(path, "--label-file").splitlines()]
-    return _pairs([line for line in lines if line and not line.startswith("#")])
+    return values.pairs([line for line in lines if line and not line.startswith("#")], "--label-file")
 
 
 def _absolute(path: str) -> str:

@@ -1,6 +1,5 @@
 """`harden start`: start containers again that have ended."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from hardener.cli import named
@@ -27,8 +26,7 @@ def run(args: Namespace) -> int:
         record = state.find(places, name)
         code, notices = lifecycle.start(places, record, attached=attached, listening=args.interactive)
         codes.append(code)
-        for notice in notices:
-            print(f"harden: {notice}", file=sys.stderr)
+        named.say(notices)
         if not attached:
             print(name)
 

@@ -8,15 +8,14 @@ from hardener.runtime import lifecycle, state
 
 def configure(parser: ArgumentParser) -> None:
     """Declare options as `docker stop` has them."""
-    parser.add_argument("-t", "--time", "--timeout", type=int, metavar="SECONDS", help="how long to wait before it is killed; -1: for ever")
-    parser.add_argument("-s", "--signal", default="", metavar="SIGNAL", help="what to send instead of its own stop signal")
+    named.take_ending(parser)
     named.take_names(parser)
 
 
 def run(args: Namespace) -> int:
     """Stop each container; their time runs for all at once."""
     places = named.here()
-    signal = named.signal_number(args.signal, "harden stop --signal") if args.signal else None
+    signal = named.signal_of(args)
     found = []
 
     def look(name: str) -> None:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from hardener.cli import named
 from hardener.errors import HardenError
 from hardener.runtime import freezer, state
+from hardener.runtime.state import State
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -14,13 +15,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Let each container go on."""
-    places = named.here()
+    return named.each_container(named.here(), args.names, _go_on)
 
-    def act(name: str) -> None:
-        record = state.find(places, name)
-        if record.status != state.PAUSED:
-            raise HardenError(f"the container {record.name} is {record.status}, not paused", where="harden unpause")
-        freezer.freeze(record.cgroups, False)
-        print(name)
 
-    return named.each(args.names, act)
+def _go_on(record: State) -> None:
+    if record.status != state.PAUSED:
+        raise HardenError(f"the container {record.name} is {record.status}, not paused", where="harden unpause")
+    freezer.freeze(record.cgroups, False)

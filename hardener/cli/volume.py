@@ -6,9 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from hardener.errors import EXIT_CLEAN, EXIT_FINDINGS, HardenError
+from hardener.cli import named
+from hardener.errors import EXIT_CLEAN, HardenError
+from hardener.launch import values
 from hardener.runtime import volumes
-from hardener.runtime.places import places
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -42,10 +43,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Do what is asked with the volumes of who runs us."""
-    home = places(os.geteuid(), os.environ)
+    home = named.here()
     match args.action:
         case "create":
-            print(volumes.create(home, args.name, _labels(args.label)).name)
+            print(volumes.create(home, args.name, values.pairs(args.label, "--label")).name)
             return EXIT_CLEAN
         case "ls" | "list":
             return _list(home, args)
@@ -55,16 +56,6 @@ def run(args: Namespace) -> int:
             return _remove(home, args.names, force=args.force)
         case _:
             return _prune(home, everything=args.all, force=args.force)
-
-
-def _labels(given: list[str]) -> dict[str, str]:
-    labels = {}
-    for entry in given:
-        key, _, value = entry.partition("=")
-        if not key:
-            raise HardenError(f"{entry!r} is not NAME=VALUE", where="--label")
-        labels[key] = value
-    return labels
 
 
 def _list(home: Places, args: Namespace) -> int:
@@ -104,36 +95,27 @@ def _shown(volume: Volume) -> dict[str, object]:
 def _inspect(home: Places, names: list[str]) -> int:
     from json import dumps
 
-    found = {name: volumes.find(home, name) for name in names}
-    print(dumps([_shown(volume) for volume in found.values() if volume is not None], indent=4))
-    return _complain([_none(name) for name, volume in found.items() if volume is None])
+    found: list[Volume] = []
+    code = named.each(names, lambda name: found.append(_known(home, name)))
+    print(dumps([_shown(volume) for volume in found], indent=4))
+    return code
 
 
 def _remove(home: Places, names: list[str], *, force: bool) -> int:
-    failed = []
-    for name in names:
-        try:
-            volume = volumes.find(home, name)
-            if volume is not None:
-                volumes.remove(home, volume)
-            elif not force:
-                raise _none(name)
-            print(name)
-        except HardenError as error:
-            failed.append(error)
-    return _complain(failed)
+    def remove(name: str) -> None:
+        volume = volumes.find(home, name) if force else _known(home, name)
+        if volume is not None:
+            volumes.remove(home, volume)
+        print(name)
+
+    return named.each(names, remove)
 
 
-def _none(name: str) -> HardenError:
-    return HardenError(f"there is no volume {name}", how="`harden volume ls` lists them")
-
-
-def _complain(failed: list[HardenError]) -> int:
-    from hardener.cli import complain
-
-    for error in failed:
-        complain(error)
-    return EXIT_FINDINGS if failed else EXIT_CLEAN
+def _known(home: Places, name: str) -> Volume:
+    volume = volumes.find(home, name)
+    if volume is None:
+        raise HardenError(f"there is no volume {name}", how="`harden volume ls` lists them")
+    return volume
 
 
 def _prune(home: Places, *, everything: bool, force: bool) -> int:

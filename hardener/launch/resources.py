@@ -24,8 +24,8 @@ _RATES: Final = (
     ("read_iops", "--device-read-iops", "throttleReadIOPSDevice"),
     ("write_iops", "--device-write-iops", "throttleWriteIOPSDevice"),
 )
-# What `--allow-unenforced` may name: the controllers of control groups.
 UNENFORCED: Final = ("memory", "pids", "cpu")
+"""What `--allow-unenforced` may name: controllers that a policy limits, by their fields in `linux.resources`."""
 
 
 def lay(request: Request, spec: Spec, resources: Resources) -> None:
@@ -46,12 +46,7 @@ def lay(request: Request, spec: Spec, resources: Resources) -> None:
 
 def without(name: str, resources: Resources) -> None:
     """Take away the limits of a controller that this machine cannot enforce, which the user has agreed to."""
-    if name == "memory":
-        resources.memory = None
-    elif name == "pids":
-        resources.pids = None
-    else:
-        resources.cpu = None
+    setattr(resources, name, None)
 
 
 def _memory(request: Request, resources: Resources) -> None:

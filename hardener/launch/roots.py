@@ -119,20 +119,12 @@ def _image(request: Request, places: Places) -> Root:
 def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:
     """Return what gives machines their names inside, which images leave to whoever runs them: without it there is no localhost."""
     if network == "host":
-        sources = {path: path for path in ("/etc/hosts", "/etc/resolv.conf") if _is_there(path)}
+        sources = {path: path for path in ("/etc/hosts", "/etc/resolv.conf") if posix.access(path, posix.F_OK)}
     else:
         sources = {} if root.database("/etc/hosts").strip() else {"/etc/hosts": f"{launch.__path__[0]}/hosts"}
     return tuple(
         [Mount(destination=path, type="bind", source=source, options=("bind", "ro", "noidmap", *QUIET)) for path, source in sources.items()]
     )
-
-
-def _is_there(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def image_layers(text: str, places: Places, platform: str = "") -> tuple[Root, Image]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def layers(image: Image, cache: str) -> tuple[str, ...]:
     """Return the folders of an image's layers, the lowest first; `cache` is made if need be, for us alone."""
     folders = layout.folders(image, cache)
-    if all(map(_is_there, folders)):
+    if all(posix.access(folder, posix.F_OK) for folder in folders):
         return folders
     from hardener.images import unpack
 
@@ -30,11 +30,3 @@ def layers(image: Image, cache: str) -> tuple[str, ...]:
 
     borrowed.as_root(lambda: unpack.layers(image, cache))
     return folders
-
-
-def _is_there(folder: str) -> bool:
-    try:
-        posix.stat(folder)
-    except FileNotFoundError:
-        return False
-    return True

@@ -6,7 +6,7 @@ from hardener.errors import HardenError, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Final
 
 _FACTORS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
@@ -121,6 +121,17 @@ def csv(text: str, flag: str) -> Iterator[tuple[str, str | None]]:
         if not key:
             raise HardenError(f"an empty field in {text!r}", where=flag)
         yield key.strip().lower(), value if equals else None
+
+
+def pairs(entries: Iterable[str], flag: str) -> dict[str, str]:
+    """Return the names and values of `NAME=value` entries; of a name that is there twice the last one counts."""
+    found = {}
+    for entry in entries:
+        name, _, value = entry.partition("=")
+        if not name:
+            raise HardenError(f"{entry!r} is not NAME=value", where=flag)
+        found[name] = value
+    return found
 
 
 def environment_file(text: str, path: str, environment: dict[str, str]) -> list[str]:

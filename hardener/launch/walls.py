@@ -67,15 +67,7 @@ def _shared(request: Request, spec: Spec) -> list[Mount]:
     if word == "none":
         return []
     options = ("bind", *QUIET, "noidmap")  # its files have the owners that they have there
-    return [Mount(destination=path, type="bind", source=path, options=options) for path in own if _is_there(path)]
-
-
-def _is_there(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True
+    return [Mount(destination=path, type="bind", source=path, options=options) for path in own if posix.access(path, posix.F_OK)]
 
 
 def _no_such(kind: str, flag: str, word: str, known: tuple[str, ...]) -> HardenError:

@@ -293,7 +293,7 @@ def test_variables_and_labels_of_files(harden: Harden, tmp_path: Path, monkeypat
         ("--rootfs=", "there is no root filesystem"),
         ("--ulimit nofile=1:2:3", "'2:3' is not a limit"),
         ("--env-file /nowhere", "/nowhere cannot be read"),
-        ("--label =x -d", "is not KEY=value"),
+        ("--label =x -d", "is not NAME=value"),
     ],
 )
 def test_what_a_flag_does_not_take(harden: Harden, words: str, message: str) -> None:

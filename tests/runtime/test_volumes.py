@@ -56,14 +56,14 @@ def test_volumes_are_made_listed_shown_and_removed(home: Places, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["rm", "nosuch"], 1, "there is no volume nosuch"),
+        (["rm", "nosuch"], 2, "there is no volume nosuch"),
         (["rm", "-f", "nosuch"], 0, ""),
-        (["inspect", "nosuch"], 1, "there is no volume nosuch"),
+        (["inspect", "nosuch"], 2, "there is no volume nosuch"),
         (["create", "x"], 2, "'x' is not a name for a volume"),
         (["create", "../x"], 2, "'../x' is not a name for a volume"),
         (["create", ".xx"], 2, "'.xx' is not a name for a volume"),
         (["create", "x" * 256], 2, "is not a name for a volume"),
-        (["create", "ok", "--label", "=x"], 2, "'=x' is not NAME=VALUE"),
+        (["create", "ok", "--label", "=x"], 2, "'=x' is not NAME=value"),
         (["ls", "--filter", "driver=local"], 2, "unknown filter 'driver=local'"),
         (["ls", "--filter", "dangling=perhaps"], 2, "'perhaps' is neither true nor false"),
         (["prune"], 2, "there is nobody to ask"),
@@ -131,7 +131,7 @@ def test_a_volume_in_use_stays(home: Places, root: Path, folder: Path, capsys: p
     running = Running(document, folder)
     running.until("up")
     code, _, err = harden(capsys, "rm", "some")
-    assert (code, "the volume some is in use" in err) == (1, True)
+    assert (code, "the volume some is in use" in err) == (2, True)
     assert "process " in err
     assert harden(capsys, "ls", "-q", "--filter", "dangling=true")[1] == ""
     os.kill(running.pid, 15)
@@ -142,7 +142,7 @@ def test_a_volume_in_use_stays(home: Places, root: Path, folder: Path, capsys: p
     (record / "job.json").write_text(json.dumps(Job.parse({"name": "box", "spec": document}).dump()))
     (record.parent / "odd").mkdir()
     code, _, err = harden(capsys, "rm", "some")
-    assert (code, "at: box" in err) == (1, True)
+    assert (code, "at: box" in err) == (2, True)
     assert harden(capsys, "prune", "--all", "--force")[1] == "Total reclaimed space: 0 B\n"
 
 
