@@ -136,7 +136,7 @@ def _volume(text: str, found: Files) -> None:
             raise HardenError(f"unknown option {option!r} of a volume", where=where, how=how)
     _refuse_relabelling(options, where)
     if source.startswith(("/", ".")):
-        _bind(real(source, where), destination, options, found)
+        _bind(real(source, where), destination, options, found, where)
     else:
         _named(source, destination, options, found, where)
 
@@ -157,8 +157,38 @@ def _words(options: list[str], asked: tuple[str, ...]) -> tuple[str, ...]:
     return (recursive, *safe, *kept, *([] if "ro" in (*safe, *kept) or "rw" in kept else ["rw"]))
 
 
-def _bind(source: str, destination: str, options: list[str], found: Files) -> None:
-    found.mounts.append(Mount(destination=destination, type="bind", source=source, options=_words(options, found.asked)))
+def _bind(source: str, destination: str, options: list[str], found: Files, where: str) -> None:
+    words = _words(options, found.asked)
+    _refuse_ours(source, found.places, where, readonly="ro" in words)
+    found.mounts.append(Mount(destination=destination, type="bind", source=source, options=words))
+
+
+def _refuse_ours(source: str, places: Places, where: str, *, readonly: bool) -> None:
+    """Keep containers away from our own folders: from there records and code are executed, outside, with the rights of who runs us.
+
+    To hide them inside is not enough, as what lies above could be renamed. What is in `run` are sockets, which a read-only mount keeps
+    nobody from.
+    """
+    from hardener.policies.runtime import below
+
+    for folder in (places.run,) if readonly else (places.run, places.data, places.cache):
+        at = _without_links(folder)
+        if below(at, source) or below(source, at):
+            what = "the sockets" if folder == places.run else "the records" if folder == places.data else "code"
+            how = "mount a folder beside it" if readonly or folder == places.run else "add :ro, or mount a folder below or beside it"
+            raise HardenError(f"in {at} hardener keeps {what} of its own, for no container to touch", where=where, how=how)
+
+
+def _without_links(path: str) -> str:
+    """Return a path without symbolic links as far as there is something; the rest is still to be made."""
+    rest = ""
+    while path:
+        try:
+            return real(path, path).rstrip("/") + rest
+        except HardenError:
+            path, _, name = path.rpartition("/")
+            rest = f"/{name}{rest}"
+    return rest
 
 
 def _named(name: str, destination: str, options: list[str], found: Files, where: str) -> None:
@@ -250,7 +280,7 @@ def _mount(text: str, spec: Spec, runtime: Runtime, found: Files) -> None:
         if not source.startswith(("/", ".")):
             how = f"write ./{source}, or type=volume for a named volume"
             raise HardenError(f"the source {source!r} is not a path", where=where, how=how)
-        _bind(real(source, where), destination, [*options, *_binding(given, where)], found)
+        _bind(real(source, where), destination, [*options, *_binding(given, where)], found, where)
 
 
 def _binding(given: dict[str, str | None], where: str) -> list[str]:

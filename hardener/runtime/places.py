@@ -1,6 +1,7 @@
 """Where things lie: what lives as long as the machine runs, what stays, and what may be thrown away.
 
-Nobody but the user may write to, or read from, these folders: a record says which command is executed with our rights.
+Nobody but the user may write to, or read from, these folders: a record says which command is executed with our rights. Nor may others
+exchange them: whoever can write to a folder above could put a record of their own in the place of ours.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 EACCES, EPERM, ELOOP, ENOTDIR, ENOSPC, EROFS, EDQUOT = 13, 1, 40, 20, 28, 30, 122
 OVERRIDE: Final = "HARDENER_ROOT"
-_OTHERS_WRITE = 0o022
+_OTHERS_WRITE, _GROUP_WRITES, _STICKY = 0o022, 0o020, 0o1000
 _FIXES: Final = {
     EACCES: f"let yourself write there, or set {OVERRIDE} to a folder of yours",
     EPERM: f"let yourself write there, or set {OVERRIDE} to a folder of yours",
@@ -77,10 +78,39 @@ def ensure(folder: str) -> None:
                 raise HardenError(f"{folder} belongs to, or can be written to by, others", how="remove it, or make it yours with mode 0700")
             if found.st_mode & 0o7777 != 0o700:
                 posix.fchmod(fd, 0o700)
+            trust(folder, posix.readlink(f"/proc/self/fd/{fd}"))
         finally:
             posix.close(fd)
     except OSError as error:
         raise trouble(error, folder) from error
+
+
+def trust(*folders: str) -> None:
+    """Make sure that nobody else can rename what leads to some folders, as sshd does for keys. Folders that are missing harm nobody."""
+    top = posix.stat("/").st_uid  # this machine's root, also where a user namespace has no number for it
+    seen = set()
+    for folder in folders:
+        above = folder.rpartition("/")[0]
+        while above and above not in seen:
+            seen.add(above)
+            try:
+                found = posix.stat(above)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):  # nothing can be read or made in it either
+                break
+            if found.st_uid not in (0, top, posix.geteuid()) or _others_write(found):
+                raise HardenError(
+                    f"{above} belongs to, or can be written to by, others, who could exchange {folder}",
+                    how=f"chmod go-w {above} (or +t, as /tmp has), or set {OVERRIDE} to a folder that is yours from / on",
+                )
+            above = above.rpartition("/")[0]
+
+
+def _others_write(found: posix.stat_result) -> bool:
+    if not found.st_mode & _OTHERS_WRITE or found.st_mode & _STICKY:
+        return False
+    # A user's own group, which has the user's number and nobody else in it: such users have the umask 002.
+    private = found.st_gid == posix.getegid() == posix.geteuid()
+    return not private or bool(found.st_mode & _OTHERS_WRITE & ~_GROUP_WRITES)
 
 
 def trouble(error: OSError, path: str) -> HardenError:

@@ -20,7 +20,7 @@ from hardener.linux import procfs
 from hardener.oci import json_text
 from hardener.oci.fields import BOOLEAN, INTEGER, STRING, STRINGS, Fields, Kind
 from hardener.runtime import clock, leftovers, processes
-from hardener.runtime.places import Places, ensure, trouble
+from hardener.runtime.places import Places, ensure, trouble, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def now(places: Places, name: str) -> State | None:
 def load(places: Places, name: str) -> State | None:
     """Read a record as it is written, whatever the machine says; None when there is none."""
     folder = f"{places.data}/containers/{name}"
+    trust(folder)
     try:
         state = State.parse(json_text.scan(procfs.read(f"{folder}/state.json")))
         if state.name != name or state.status not in NEXT:

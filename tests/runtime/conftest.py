@@ -37,7 +37,7 @@ def _nothing_remains() -> Iterator[None]:
 def folder() -> Iterator[Path]:
     """Return a folder that every user can reach, as pytest's own is not."""
     path = Path(tempfile.mkdtemp(prefix="harden-test-"))
-    path.chmod(0o777)
+    path.chmod(0o1777)
     yield path
     shutil.rmtree(path)
 

@@ -17,7 +17,7 @@ SH = ("/bin/sh", "-c")
 def outside(folder: Path) -> Path:
     path = folder / "outside"
     path.mkdir()
-    path.chmod(0o777)
+    path.chmod(0o1777)
     return path
 
 

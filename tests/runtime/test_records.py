@@ -5,12 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from forked import forked
 
 from hardener.errors import HardenError
 from hardener.oci.runtime import Process, Spec
 from hardener.runtime import job as jobs
+from hardener.runtime import state
 from hardener.runtime.job import Job, Restart, Rootfs
-from hardener.runtime.places import ensure, places
+from hardener.runtime.places import Places, ensure, places
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,48 @@ def test_a_folder_that_others_could_have_filled_is_refused(tmp_path: Path) -> No
         os.chown(tmp_path / "theirs", 1, 1)
         with pytest.raises(HardenError, match="belongs to"):
             ensure(str(tmp_path / "theirs"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "message"),
+    [
+        (0o1777, (0, 0), ""),  # as /tmp
+        (0o755, (0, 0), ""),
+        (0o750, (7, 7), ""),
+        (0o775, (7, 7), ""),  # a group of one's own
+        (0o777, (0, 0), "who could exchange"),
+        (0o777, (7, 7), "who could exchange"),
+        (0o775, (7, 8), "who could exchange"),
+        (0o755, (8, 8), "who could exchange"),
+        (0o1777, (8, 8), "who could exchange"),  # its owner may rename what is in it
+    ],
+)
+@pytest.mark.parametrize("way", ["made", "a link", "read"])
+def test_folders_that_others_could_exchange(folder: Path, mode: int, owner: tuple[int, int], message: str, way: str) -> None:
+    above = folder / "above"
+    (above / "home" / "data" / "containers" / "one").mkdir(parents=True)
+    for path in (above / "home", above / "home" / "data", above / "home" / "data" / "containers"):
+        os.chown(path, 7, 7)
+        path.chmod(0o700)
+    (folder / "link").symlink_to("above/home")
+    os.chown(above, *owner)
+    above.chmod(mode)
+
+    def act() -> str:
+        os.setgroups([])
+        os.setresgid(7, 7, 7)
+        os.setresuid(7, 7, 7)
+        try:
+            if way == "read":
+                state.load(Places("/nowhere", f"{above}/home/data", ""), "one")
+            else:
+                ensure(f"{folder}/link/data" if way == "a link" else f"{above}/home/data")
+        except HardenError as error:
+            return str(error)
+        return ""
+
+    found = forked(act)
+    assert (message in found, bool(found)) == (True, bool(message)), found
 
 
 def test_a_folder_that_cannot_be_made() -> None:

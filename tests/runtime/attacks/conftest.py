@@ -12,6 +12,6 @@ import pytest
 def place() -> Iterator[Path]:
     """Return a folder for the files of a module's containers."""
     path = Path(tempfile.mkdtemp(prefix="harden-test-"))
-    path.chmod(0o777)
+    path.chmod(0o1777)
     yield path
     shutil.rmtree(path)
