@@ -71,6 +71,16 @@ def clone(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
     return (pid, number(bytes(slot))) if pid else (0, -1)
 
 
+def reset_hidden_signals() -> None:
+    """Let the two signals do nothing special that the C library keeps for itself, and that no function of it lets anybody touch.
+
+    Whoever started us may have had them ignored, and an exec would go on doing so. Source: nptl(7).
+    """
+    nothing = bytes(32)  # struct sigaction of the kernel: SIG_DFL, no flags, no mask
+    for one in (32, 33):
+        check(attempt(_nr("rt_sigaction"), one, nothing, 0, 8), f"rt_sigaction({one})")
+
+
 def fork() -> int:
     """Return the pid of a copy of this process, 0 in the copy. `posix.fork` would read /proc, which may be the container's."""
     pid, pidfd = clone(0)

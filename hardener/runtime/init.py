@@ -134,6 +134,7 @@ def _ready(launch: Launch, channel: Channel) -> None:
     calls.close_range(3, channel.fd - 1)
     calls.close_range(channel.fd + 1)
     signals.reset()
+    calls.reset_hidden_signals()
     signals.restore(())
     channel.send(sync.READY)
     await_word(channel, sync.START)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def test_signals_are_read_from_a_descriptor() -> None:
     fd = calls.signalfd((signal.SIGUSR1,))
     try:
         assert signals.read(fd) is None
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # another thread would die of it
         assert signals.read(fd) == signal.SIGUSR1
     finally:
         os.close(fd)
