@@ -32,6 +32,7 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         policy=request.policy,
         looser=made.looser,
         image=request.root,
+        anonymous=made.anonymous,
         interactive=interactive,
     )
 

@@ -64,11 +64,11 @@ class Job(Fields):
     """A container to start. `spec` is final: names are resolved and the filter of system calls is written out.
 
     `image` is what the user named: host, a folder, an image. `interactive` keeps its standard input open, `remove` is --rm. `looser` says,
-    one line each, where the container is looser than its `policy`.
+    one line each, where the container is looser than its `policy`. `anonymous` are volumes that were made for it alone, and go with --rm.
     """
 
     __slots__ = (
-        *("detach_keys", "image", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
+        *("anonymous", "detach_keys", "image", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
         *("stop_signal", "stop_timeout_s"),
     )
     TABLE: ClassVar = {
@@ -85,6 +85,7 @@ class Job(Fields):
         "policy": ("policy", _or(STRING, "default")),
         "looser": ("looser", STRINGS),
         "image": ("image", _or(STRING, "")),
+        "anonymous": ("anonymous", STRINGS),
     }
     name: str
     spec: Spec
@@ -99,6 +100,7 @@ class Job(Fields):
     policy: str
     looser: tuple[str, ...]
     image: str
+    anonymous: tuple[str, ...]
 
     def __init__(self, **values: object) -> None:
         super().__init__(**{"restart": Restart(), "labels": {}, "rootfs": Rootfs(), **values})

@@ -312,7 +312,8 @@ def write(path: str, content: str) -> None:
 
 
 def remove(state: State) -> None:
-    """Remove a record; the caller holds its lock."""
+    """Remove a record, with --rm together with the volumes that were made for it; the caller holds its lock."""
+    names = _own_volumes(state) if state.remove else ()
     gone = f"{state.folder.rpartition('/')[0]}/.gone-{posix.urandom(6).hex()}"
     try:
         posix.rename(state.folder, gone)
@@ -321,6 +322,27 @@ def remove(state: State) -> None:
         return
     except OSError as error:
         raise trouble(error, state.folder) from error
+    if names:
+        _remove_volumes(state, names)
+
+
+def _own_volumes(state: State) -> tuple[str, ...]:
+    try:
+        return state.job().anonymous
+    except HardenError:  # damaged: what it does not tell stays, and `harden volume prune` finds it
+        return ()
+
+
+def _remove_volumes(state: State, names: tuple[str, ...]) -> None:
+    from hardener.runtime import volumes
+
+    places = Places(state.run.rpartition("/containers/")[0], state.folder.rpartition("/containers/")[0], "")
+    for name in names:
+        try:
+            if (volume := volumes.find(places, name)) is not None:
+                volumes.remove(places, volume)
+        except HardenError:  # another container was given it by its name since
+            continue
 
 
 def _sweep(path: str) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +285,36 @@ def test_the_network_of_another_container(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "hardener", "rm", "-f", "first"]
         subprocess.run(command, capture_output=True, env={**os.environ, "HARDENER_ROOT": places}, check=True, timeout=60)
     assert "first" in started("--network", "container:first", "host", "true", HARDENER_ROOT=places).stderr
+
+
+@pytest.mark.parametrize("way", ["its own end", "stop", "a killed supervisor", "without --rm", "used by another"])
+def test_a_volume_without_a_name_goes_with_its_container(tmp_path: Path, way: str) -> None:
+    places = str(tmp_path / "places")
+    own = {**os.environ, "HARDENER_ROOT": places}
+
+    def harden(*words: str) -> str:
+        command = [sys.executable, "-m", "hardener", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=own, check=True, timeout=60).stdout
+
+    def volumes() -> list[str]:
+        return harden("volume", "ls", "-q").split()
+
+    rest = "1" if way in ("its own end", "without --rm") else "60"
+    remove = [] if way == "without --rm" else ["--rm"]
+    made = started("-d", *remove, "--name", "one", "-v", "/tmp/d", "host", "sleep", rest, HARDENER_ROOT=places)
+    assert made.returncode == 0, made.stderr
+    [name] = volumes()
+    if way == "used by another":
+        assert started("-d", "--name", "two", "-v", f"{name}:/tmp/d", "host", "sleep", "60", HARDENER_ROOT=places).returncode == 0
+    if way == "a killed supervisor":
+        record = json.loads(Path(places, "data/containers/one/state.json").read_text())
+        os.kill(record["supervisor"], signal.SIGKILL)
+    elif way in ("stop", "used by another"):
+        harden("stop", "-t", "0", "one")
+    deadline = time.monotonic() + 20
+    while " one" in harden("ps") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    while volumes() and way not in ("without --rm", "used by another") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert volumes() == ([name] if way in ("without --rm", "used by another") else [])
+    harden("rm", "-f", "one", "two")
