@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hardener.cli import complain, named
 from hardener.errors import HardenError
+from hardener.launch import values
 from hardener.oci.runtime import Process, User
 from hardener.runtime import cgroups, enter, parent, state
 
@@ -95,46 +96,21 @@ def _door(record: State) -> Door:
 
 def _process(container: Process, args: Namespace, program: list[str], door: Door) -> Process:
     """Return the process to start: the container's own with what is asked for put in its place."""
-    values = {name: getattr(container, name) for name in Process.TABLE}
+    given = {name: getattr(container, name) for name in Process.TABLE}
     environment = dict(entry.partition("=")[::2] for entry in container.env)
     if args.tty:
         environment.setdefault("TERM", "xterm")
     if args.user:
         account = enter.account(door, args.user)
         umask = container.user.umask if container.user else None
-        values["user"] = User(uid=account.uid, gid=account.gid, additional_gids=account.groups, umask=umask)
+        given["user"] = User(uid=account.uid, gid=account.gid, additional_gids=account.groups, umask=umask)
         environment["HOME"] = account.home
-    for file in args.env_file:
-        environment |= _variables(_lines(file), f"--env-file {file}")
-    environment |= _variables(args.env, "--env")
-    values |= {
+    environment |= dict(entry.partition("=")[::2] for entry in values.variables(args.env_file, args.env, os.environ))
+    given |= {
         "args": tuple(program),
         "env": tuple([f"{name}={value}" for name, value in environment.items()]),
         "cwd": args.workdir or container.cwd,
         "terminal": args.tty and not args.detach,
         "console_size": None,
     }
-    return Process(**values)
-
-
-def _variables(entries: list[str], where: str) -> dict[str, str]:
-    found = {}
-    for entry in entries:
-        name, equals, value = entry.partition("=")
-        if not name or (where != "--env" and any(character.isspace() for character in name)):
-            raise HardenError(f"{entry!r} is not NAME=value", where=where)
-        if equals:
-            found[name] = value
-        elif name in os.environ:  # as docker: what is not set is not handed on
-            found[name] = os.environ[name]
-    return found
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = [line.lstrip().rstrip("\r\n") for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise HardenError(f"the file of variables cannot be read: {reason}", where=f"--env-file {path}") from error
-    return [line for line in lines if line and not line.startswith("#")]
+    return Process(**given)

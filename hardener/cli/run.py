@@ -171,7 +171,7 @@ def understand(options: dict[str, list[str]], rest: list[str], environment: dict
         elif flag.attribute not in ("environment", "labels", "annotations"):
             setattr(request, flag.attribute, texts)
     request.name = request.name or f"run-{posix.getpid()}"
-    request.environment = _variables(options, environment)
+    request.environment = values.variables(options.get("--env-file", []), options.get("--env", []), environment)
     request.labels = {**_label_files(options), **values.pairs(options.get("--label", []), "--label")}
     request.annotations = values.pairs(options.get("--annotation", []), "--annotation")
     request.volumes = [_from_here(entry) for entry in request.volumes]
@@ -213,34 +213,8 @@ def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> N
     request.arguments = rest
 
 
-def _variables(options: dict[str, list[str]], environment: dict[str, str]) -> list[str]:
-    entries: list[str] = []
-    for path in options.get("--env-file", []):
-        entries += values.environment_file(_text(path, "--env-file"), path, environment)
-    for entry in options.get("--env", []):
-        name, equals, _ = entry.partition("=")
-        if not name:
-            raise HardenError(f"{entry!r} is not NAME=value", where="--env")
-        if equals:
-            entries.append(entry)
-        elif name in environment:
-            entries.append(f"{name}={environment[name]}")
-        else:  # as docker: what is not set here is not set there, whatever a file says
-            entries = [other for other in entries if other.partition("=")[0] != name]
-    return entries
-
-
-def _text(path: str, flag: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise HardenError(f"{path} cannot be read: {reason}", where=flag) from None
-
-
 def _label_files(options: dict[str, list[str]]) -> dict[str, str]:
-    lines = [line.strip() for path in options.get("--label-file", []) for line in _text(path, "--label-file").splitlines()]
+    lines = [line.strip() for path in options.get("--label-file", []) for line in values.text_of(path, "--label-file").splitlines()]
     return values.pairs([line for line in lines if line and not line.startswith("#")], "--label-file")
 
 

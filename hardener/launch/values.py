@@ -6,7 +6,7 @@ from hardener.errors import HardenError, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Final
 
 _FACTORS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
@@ -134,8 +134,36 @@ def pairs(entries: Iterable[str], flag: str) -> dict[str, str]:
     return found
 
 
-def environment_file(text: str, path: str, environment: dict[str, str]) -> list[str]:
-    """Return the NAME=value entries of a file of variables, as docker reads them: no quotes, `#` only at the start of a line."""
+def variables(files: Iterable[str], entries: Iterable[str], environment: Mapping[str, str]) -> list[str]:
+    """Return the NAME=value entries that `--env-file` and `--env` make, whose NAME alone stands for the variable of `environment`."""
+    found: list[str] = []
+    for path in files:
+        found += _file_variables(text_of(path, "--env-file"), path, environment)
+    for entry in entries:
+        name, equals, _ = entry.partition("=")
+        if not name:
+            raise HardenError(f"{entry!r} is not NAME=value", where="--env")
+        if equals:
+            found.append(entry)
+        elif name in environment:
+            found.append(f"{name}={environment[name]}")
+        else:  # as docker: what is not set here is not set there, whatever a file says
+            found = [other for other in found if other.partition("=")[0] != name]
+    return found
+
+
+def text_of(path: str, flag: str) -> str:
+    """Return the text of a file that a flag names."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise HardenError(f"{path} cannot be read: {reason}", where=flag) from None
+
+
+def _file_variables(text: str, path: str, environment: Mapping[str, str]) -> list[str]:
+    # As docker reads them: no quotes, `#` only at the start of a line.
     entries = []
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         entry = line.lstrip()

@@ -136,6 +136,7 @@ def main(words: list[str]) -> NoReturn:
 
 
 def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) -> None:
+    from hardener.runtime import locks
     from hardener.runtime import state as records
 
     fresh = not (restarting or state.started_at)
@@ -150,7 +151,7 @@ def _give_up(state: State, lock: int, code: int, why: str, *, restarting: bool) 
     except HardenError:  # the disk, again: the next command finds that nobody supervises it
         return
     records.tell_end(state.run, code)
-    records.release(state.run, lock)
+    locks.release(state.run, lock)
 
 
 def _say(report: int | None, answer: dict[str, object]) -> None:

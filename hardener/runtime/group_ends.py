@@ -128,7 +128,7 @@ def sweep(parent: str) -> None:
     for name in names:
         pid = name.rpartition("-")[2]
         numbered = pid.isdigit() and pid.isascii()
-        if (numbered and not _lives(pid)) or (not numbered and _age_s(f"{parent}/{name}") > LONGEST_START_S):
+        if (numbered and not posix.access(f"/proc/{pid}", posix.F_OK)) or (not numbered and _age_s(f"{parent}/{name}") > LONGEST_START_S):
             remove_unused(f"{parent}/{name}")
 
 
@@ -140,14 +140,6 @@ def _age_s(path: str) -> float:
     except FileNotFoundError:
         return 0.0
     return time() - found.st_mtime if found.st_mode & 0o170000 == 0o040000 else 0.0
-
-
-def _lives(pid: str) -> bool:
-    try:
-        posix.stat(f"/proc/{pid}")
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _pause(attempt: int) -> None:

@@ -1,4 +1,4 @@
-"""What a supervisor that was killed leaves behind: processes, control groups, folders; and how it goes."""
+"""What a supervisor that was killed leaves behind: processes and control groups; and how they go."""
 
 from __future__ import annotations
 
@@ -61,24 +61,3 @@ def frozen(groups: tuple[str, ...]) -> bool:
     from hardener.runtime import freezer
 
     return freezer.is_frozen(groups)
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder of ours with all that is in it; others may be doing the same."""
-    try:
-        names = posix.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in names:
-        path = f"{folder}/{name}"
-        try:
-            if posix.lstat(path).st_mode & 0o170000 == 0o040000:
-                remove_tree(path)
-            else:
-                posix.unlink(path)
-        except FileNotFoundError:  # another command sweeps as well
-            continue
-    try:
-        posix.rmdir(folder)
-    except FileNotFoundError:
-        return

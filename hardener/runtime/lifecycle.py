@@ -13,7 +13,7 @@ import time
 
 from hardener.errors import HardenError
 from hardener.linux import signals
-from hardener.runtime import leftovers, processes
+from hardener.runtime import leftovers, locks, processes
 from hardener.runtime import state as records
 from hardener.runtime.job import NO
 
@@ -104,7 +104,7 @@ def _foreground(job: Job, state: State, lock: int) -> Launched:
             records.remove(state)
         raise
     finally:
-        records.release(state.run, lock)
+        locks.release(state.run, lock)
 
 
 def _tell(state: State, pid: int) -> None:
@@ -126,7 +126,7 @@ def start(places: Places, state: State, *, attached: bool = False, listening: bo
         records.adopt(state)
         records.save(state)
     except BaseException:
-        records.release(state.run, lock)
+        locks.release(state.run, lock)
         raise
     if attached:
         job.interactive = listening
@@ -136,11 +136,11 @@ def start(places: Places, state: State, *, attached: bool = False, listening: bo
 
 def _hold(places: Places, state: State) -> int:
     """Return the lock of a container that has ended."""
-    lock = records.acquire(places, state.name)
+    lock = locks.acquire(places, state.name)
     again = None if lock is None else records.load(places, state.name)
     if lock is None or again is None or again.id != state.id or again.live:
         if lock is not None:
-            records.release(state.run, lock)
+            locks.release(state.run, lock)
         raise HardenError(f"another command is working on the container {state.name}", how="try again when it is done")
     return lock
 
@@ -265,7 +265,7 @@ def remove(places: Places, state: State, *, force: bool = False) -> None:
         _over(state)
     elif state.status == records.DEAD and not force:
         raise HardenError(f"the container {state.name} cannot be read: {state.note}")
-    lock = records.acquire(places, state.name, patience_s=2.0)
+    lock = locks.acquire(places, state.name, patience_s=2.0)
     if lock is None:
         raise HardenError(f"another command is working on the container {state.name}", how="try again when it is done")
     try:
@@ -274,7 +274,7 @@ def remove(places: Places, state: State, *, force: bool = False) -> None:
             return
         records.remove(state)
     finally:
-        records.release(state.run, lock)
+        locks.release(state.run, lock)
 
 
 def wait(state: State) -> int:
@@ -294,7 +294,9 @@ def wait(state: State) -> int:
         for fd in (supervisor, exits):
             if fd is not None and fd >= 0:
                 posix.close(fd)
-    return _last(state)
+    raise HardenError(
+        f"the container {state.name} ended while its end was about to be waited for", how=f"harden ps -a --filter name={state.name}"
+    )
 
 
 def _exit_of(exits: int, supervisor: int, state: State) -> int:
@@ -318,12 +320,6 @@ def _exit_of(exits: int, supervisor: int, state: State) -> int:
             posix.read(changes, 4096)
     finally:
         posix.close(changes)
-
-
-def _last(state: State) -> int:
-    raise HardenError(
-        f"the container {state.name} ended while its end was about to be waited for", how=f"harden ps -a --filter name={state.name}"
-    )
 
 
 def _over(state: State) -> None:

@@ -19,7 +19,8 @@ from hardener.errors import HardenError, suggest
 from hardener.linux import procfs
 from hardener.oci import json_text
 from hardener.oci.fields import BOOLEAN, INTEGER, STRING, STRINGS, Fields, Kind
-from hardener.runtime import clock, leftovers, processes
+from hardener.runtime import clock, leftovers, processes, removal
+from hardener.runtime.locks import acquire, release
 from hardener.runtime.places import Places, ensure, trouble, trust
 
 TYPE_CHECKING = False
@@ -34,7 +35,6 @@ NEXT: Final = {CREATED: (RUNNING, EXITED), RUNNING: (RESTARTING, EXITED), RESTAR
 LIVE: Final = (CREATED, RUNNING, PAUSED, RESTARTING)
 EEXIST, ENOTEMPTY = 17, 39
 LOST, LOST_TO_BOOT = 137, 255
-_STEP_S: Final = 0.01
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
@@ -233,6 +233,7 @@ def claim(places: Places, job: Job, *, detached: bool) -> tuple[State, int]:
     if not _is_name(name):
         raise HardenError(f"{name!r} is not a name for a container", where="--name", how="letters, digits, '_', '.' and '-', at most 128")
     _refuse_taken(places, name)
+    run = f"{places.run}/containers/{name}"
     lock = acquire(places, name)
     if lock is None:
         _refuse_taken(places, name)
@@ -241,7 +242,7 @@ def claim(places: Places, job: Job, *, detached: bool) -> tuple[State, int]:
         terminal = bool(job.spec.process and job.spec.process.terminal)
         state = State(id=identity, name=name, status=CREATED, created_at=clock.moment(), detached=detached, terminal=terminal)
         state.remove = job.remove
-        state.folder, state.run = f"{home}/{name}", f"{places.run}/containers/{name}"
+        state.folder, state.run = f"{home}/{name}", run
         adopt(state)
         fresh = f"{home}/.new-{state.supervisor}-{state.supervisor_started}-{identity}"
         try:
@@ -250,15 +251,15 @@ def claim(places: Places, job: Job, *, detached: bool) -> tuple[State, int]:
             write(f"{fresh}/state.json", json_text.write(state.dump()))
             posix.rename(fresh, state.folder)
         except OSError as error:
-            leftovers.remove_tree(fresh)
+            removal.remove_own(fresh)
             if error.errno in (EEXIST, ENOTEMPTY):
                 raise _taken(name, "a container has it") from error
             raise trouble(error, state.folder) from error
         except HardenError:
-            leftovers.remove_tree(fresh)
+            removal.remove_own(fresh)
             raise
     except BaseException:
-        release(state.run if "state" in locals() else f"{places.run}/containers/{name}", lock)
+        release(run, lock)
         raise
     return state, lock
 
@@ -317,7 +318,7 @@ def remove(state: State) -> None:
     gone = f"{state.folder.rpartition('/')[0]}/.gone-{posix.urandom(6).hex()}"
     try:
         posix.rename(state.folder, gone)
-        leftovers.remove_tree(gone)
+        removal.remove_own(gone)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -349,53 +350,7 @@ def _sweep(path: str) -> None:
     """Remove what a command that was killed has left: a record not yet there, or not there any more."""
     kind, *rest = path.rpartition("/")[2].split("-")
     if kind == ".gone" or (kind == ".new" and len(rest) == 3 and not processes.lives(int(rest[0]), int(rest[1]), processes.boot_id())):
-        leftovers.remove_tree(path)
-
-
-# --- the lock of a name ---------------------------------------------------------------------------------------------------------
-
-
-def acquire(places: Places, name: str, patience_s: float = 0.3) -> int | None:
-    """Return the lock of a name as a descriptor; None when somebody else holds it. It ends with the last process that has it open."""
-    import fcntl
-    import time
-
-    home = f"{places.run}/containers"
-    ensure(places.run)
-    ensure(home)
-    folder = f"{home}/{name}"
-    deadline = time.monotonic() + patience_s
-    while True:
-        ensure(folder)
-        try:
-            fd = posix.open(f"{folder}/lock", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
-        except FileNotFoundError:  # its holder has just put the folder away
-            continue
-        except OSError as error:
-            raise trouble(error, folder) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _same(fd, f"{folder}/lock"):
-                return fd
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                posix.close(fd)
-                return None
-            time.sleep(_STEP_S)
-        posix.close(fd)
-
-
-def _same(fd: int, path: str) -> bool:
-    try:
-        return posix.fstat(fd).st_ino == posix.stat(path).st_ino
-    except FileNotFoundError:
-        return False
-
-
-def release(run: str, lock: int) -> None:
-    """Put away what a container had while it ran, and give its name free."""
-    leftovers.remove_tree(run)
-    posix.close(lock)
+        removal.remove_own(path)
 
 
 # --- marks --------------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
 from hardener.errors import HardenError
 from hardener.linux import signals
-from hardener.runtime import detach, logs
+from hardener.runtime import detach, locks, logs
 from hardener.runtime import state as records
 from hardener.runtime.places import Places
 
@@ -349,7 +349,7 @@ def main(words: list[str]) -> NoReturn:
             _start_again(given, delay_ms, state.restarts + 1)
         if not _write_down(state, records.EXITED):
             posix._exit(125)
-    records.release(state.run, lock)
+    locks.release(state.run, lock)
     posix._exit(0)
 
 

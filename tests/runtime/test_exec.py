@@ -62,7 +62,7 @@ def test_variables_of_a_file(one: Lives, folder: Path) -> None:
     result = one("exec", "--env-file", str(folder / "env"), "-e", "B=3", "one", "sh", "-c", "echo $A,$B,$GIVEN")
     assert result.stdout == "from file,3,given\n"
     (folder / "env").write_text("A B=1\n")
-    assert "'A B=1' is not NAME=value" in one("exec", "--env-file", str(folder / "env"), "one", "true").stderr
+    assert "'A B' is not the name of a variable" in one("exec", "--env-file", str(folder / "env"), "one", "true").stderr
     assert "cannot be read: No such file" in one("exec", "--env-file", "/nosuch", "one", "true").stderr
 
 
