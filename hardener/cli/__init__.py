@@ -71,14 +71,15 @@ def usage() -> str:
     rows = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
     return f"""usage: harden [--version] [--help] COMMAND …
 
-Security linting and hardening for containers.
+Find what is wrong with Dockerfiles, compose files and run lines; run programs in containers that are locked down.
 
 commands:
 {rows}
 
 `harden COMMAND --help` shows the options of a command.
 
-exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or unreadable input, 3 a bug in hardener
+exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, configuration or unreadable input, 3 a bug in hardener;
+of run and exec the program's: 125 it did not start, 126 it is not executable, 127 it is not there, 128+N signal N
 """
 
 
@@ -90,8 +91,8 @@ def start() -> NoReturn:
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    except (OSError, ValueError):
-        sys.exit(code)  # the interpreter has words for a pipe that is broken, or a disk that is full
+    except OSError as error:
+        code = _unwritten(error, code)
     import atexit
 
     if "posix" in sys.builtin_module_names and not atexit._ncallbacks() and "threading" not in sys.modules:
@@ -99,6 +100,18 @@ def start() -> NoReturn:
 
         posix._exit(code)  # nothing waits to be done
     sys.exit(code)
+
+
+def _unwritten(error: OSError, code: int) -> int:
+    """Say that our output could not be written; return the exit code. A reader that has left is no error."""
+    from os import devnull, dup2
+
+    with open(devnull, "w", encoding="utf-8") as null:  # what is still buffered must go somewhere
+        dup2(null.fileno(), 1)
+    if isinstance(error, BrokenPipeError):
+        return code
+    complain(HardenError(f"the output cannot be written: {error.strerror}", where="standard output", how="make room, or send it elsewhere"))
+    return code or EXIT_USAGE
 
 
 def _open_streams() -> None:
@@ -149,11 +162,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if not _is_of_output(error):
+            return _bug(f"{type(error).__name__}: {error}")
+        return _unwritten(error, 0)
     except RecursionError:
         return _bug("the input is nested too deeply")
     except Exception as error:  # the last line of defence: whatever gets here is ours to mend
         return _bug(f"{type(error).__name__}: {error}")
     return code
+
+
+def _is_of_output(error: OSError) -> bool:
+    # Only `cli` prints, and argparse for it.
+    from errno import EDQUOT, EFBIG, EIO, ENOSPC, EPIPE
+
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__")) if trace else ""
+    printed = module == "argparse" or module.startswith("hardener.cli")
+    return printed and error.filename is None and error.errno in (EDQUOT, EFBIG, EIO, ENOSPC, EPIPE)
 
 
 def _main(args: list[str]) -> int:

@@ -36,6 +36,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-w", "--workdir", default="", metavar="DIR", help="the working directory (default: the container's)")
     parser.add_argument("name", metavar="CONTAINER", help="a name, or the beginning of an id")
     parser.add_argument("program", nargs=REMAINDER, metavar="PROGRAM", help="the program and its arguments")
+    parser.usage = "harden exec [OPTION …] CONTAINER PROGRAM [ARGUMENT …]"
     parser.epilog = (
         "It joins all namespaces and control groups of the container, with its capabilities, filter of system calls, limits and user\n"
         "unless -u names another one. Where Landlock stands, it cannot look into the other processes (/proc/1/environ, debuggers).\n\n"

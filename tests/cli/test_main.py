@@ -1,5 +1,8 @@
 """The front door: usage, unknown words, exit codes, and no traceback for anybody."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,8 @@ from cli_runner import Harden
 
 from hardener import __version__, cli
 from hardener.errors import HardenError
+
+PROGRAM = [sys.executable, "-m", "hardener"]
 
 
 def test_version(harden: Harden) -> None:
@@ -78,12 +83,34 @@ def test_a_bug_is_exit_3_without_a_traceback(harden: Harden, monkeypatch: pytest
     assert "Traceback" in harden("rules").err
 
 
+def test_a_failure_of_something_else_than_the_output_stays_a_bug(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hardener.cli.rules.run", lambda _: os.write(99, b""))
+    assert harden("rules").code == 3
+
+
 def test_an_interrupt_is_130(harden: Harden, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hardener.cli.rules.run", interrupt)
     assert harden("rules").code == 130
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["rules"], ["ps"], ["run", "--dry-run", "host", "true"]])
+def test_output_that_cannot_be_written_is_an_error_and_no_bug(words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        result = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    what = "harden: error: the output cannot be written: No space left on device"
+    assert (result.returncode, result.stderr) == (2, f"{what}\n  at: standard output\n  fix: make room, or send it elsewhere\n")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["rules"], ["ps"], ["inspect", "--help"]])
+def test_a_reader_that_has_left_is_no_error(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run([*PROGRAM, *words], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_an_error_says_what_where_how(capsys: pytest.CaptureFixture[str]) -> None:
