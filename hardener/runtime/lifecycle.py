@@ -116,7 +116,7 @@ def _tell(state: State, pid: int) -> None:
 def start(places: Places, state: State, *, attached: bool = False, listening: bool = False) -> tuple[int, list[str]]:
     """Start a container again that has ended; return its exit code when somebody is attached, else 0, and what a user should know."""
     if state.live:
-        return 0, []
+        return (_beside(state, listening) if attached else 0), []
     _refuse_dead(state)
     lock = _hold(places, state)
     try:
@@ -132,6 +132,14 @@ def start(places: Places, state: State, *, attached: bool = False, listening: bo
         job.interactive = listening
         return _attached(places, state, lock, job)
     return 0, _detach(places, state, lock)
+
+
+def _beside(state: State, listening: bool) -> int:
+    """Be the streams of a container that runs already, as `harden attach` is."""
+    from hardener.runtime import attach
+
+    code = attach.relay(attach.connect(state), state, keys=state.job().detach_keys, listening=listening, closing=False)
+    return 0 if code is None else code
 
 
 def _hold(places: Places, state: State) -> int:

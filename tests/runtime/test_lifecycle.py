@@ -149,6 +149,15 @@ def test_started_again_it_writes_on_in_its_log(harden: Lives) -> None:
     assert harden.do("logs", "--tail", "1", "one") == "again\n"
 
 
+def test_start_attached_is_attached_to_what_runs_already(harden: Lives) -> None:
+    harden.do("run", "-d", "--name", "one", *SH, "trap 'echo heard; exit 4' USR1; echo ready; while :; do sleep 0.05; done")
+    until(lambda: "ready" in harden.do("logs", "one"))
+    starter = harden.open("start", "-a", "one")
+    until(lambda: catches(starter.pid, signal.SIGUSR1))
+    starter.send_signal(signal.SIGUSR1)
+    assert (starter.communicate(timeout=60)[0], starter.returncode) == ("heard\n", 4)
+
+
 def test_restart_makes_another_process_of_the_same_container(harden: Lives) -> None:
     harden.do("run", "-d", "--name", "one", "host", "sleep", "100")
     before = harden.ps("one")
