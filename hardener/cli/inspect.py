@@ -123,7 +123,7 @@ def _process(pid: int) -> Report:
     try:
         pidfd = calls.pidfd_open(pid)
     except OSError as error:
-        raise HardenError(f"there is no process {pid}", where="harden inspect --pid") from error
+        raise HardenError(f"there is no process {pid}", where="harden inspect --pid", how="`ps -e` lists them") from error
     return Report(f"process {pid}", _live(pid, pidfd))
 
 

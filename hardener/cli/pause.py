@@ -20,5 +20,7 @@ def run(args: Namespace) -> int:
 
 def _pause(record: State) -> None:
     if record.status != state.RUNNING:
-        raise HardenError(f"the container {record.name} is {record.status}, and only what runs can be paused", where="harden pause")
+        how = f"harden unpause {record.name} lets it go on" if record.status == state.PAUSED else f"harden start {record.name} starts it"
+        what = f"the container {record.name} is {record.status}, and only what runs can be paused"
+        raise HardenError(what, where="harden pause", how=how)
     freezer.freeze(record.cgroups, True)

@@ -93,7 +93,8 @@ def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:
             raise HardenError(f"{limit!r} is not a limit", where="--allow-unenforced", how=how)
         if not cgroups.writable(machine, limit):
             found.append(limit)
-            _tell([f"not enforced: {limit}"])
+    if found:
+        _tell([f"not enforced: {', '.join(found)}"])
     return tuple(found)
 
 
@@ -196,6 +197,8 @@ def _root(request: Request, options: dict[str, list[str]], rest: list[str]) -> N
         if not given[-1]:
             raise HardenError("there is no root filesystem", where="--rootfs", how="name a folder")
     else:
+        if rest[:1] == ["--"] and len(rest) > 1:  # as docker: what ends the options
+            del rest[0]
         if not rest or rest[0] == "--":
             raise HardenError(
                 "there is no root filesystem", where="harden run", how="harden run --rootfs DIR -- PROGRAM, or harden run host -- PROGRAM"

@@ -365,7 +365,7 @@ def _given(name: str) -> str:
     parts = [
         f"memory {size_text(runtime.memory or 0)}",
         f"{runtime.pids} processes",
-        f"{runtime.cpus:g} processors",
+        f"{runtime.cpus:g} processor{'' if runtime.cpus == 1 else 's'}",
         f"/dev/shm {size_text(runtime.shm_size or 0)}",  # noqa: S108  (the container's)
         f"network {runtime.network}",
         "a user that is not root" if runtime.user == "not-root" else "any user",

@@ -20,5 +20,6 @@ def run(args: Namespace) -> int:
 
 def _go_on(record: State) -> None:
     if record.status != state.PAUSED:
-        raise HardenError(f"the container {record.name} is {record.status}, not paused", where="harden unpause")
+        how = f"harden ps -a --filter name={record.name} shows how it is"
+        raise HardenError(f"the container {record.name} is {record.status}, not paused", where="harden unpause", how=how)
     freezer.freeze(record.cgroups, False)

@@ -110,7 +110,8 @@ def real(path: str, where: str) -> str:
     try:
         fd = mounting.open_path(path)
     except FileNotFoundError:
-        how = "make it first: unlike docker, nothing is made by mistake" if not path.startswith("/dev/") else ""
+        device = path.startswith("/dev/")
+        how = "`ls /dev` shows what this machine has" if device else "make it first: unlike docker, nothing is made by mistake"
         raise HardenError(f"{path} does not exist", where=where, how=how) from None
     except OSError as error:
         raise HardenError(f"{path} cannot be opened: {posix.strerror(error.errno or 0)}", where=where) from None

@@ -39,7 +39,7 @@ def size(text: str, flag: str) -> int:
     if not value:
         raise HardenError(f"{text!r} is no limit", where=flag, how="write a number above 0")
     if value > MOST:
-        raise HardenError(f"{text!r} is more than any machine has", where=flag)
+        raise HardenError(f"{text!r} is more than any machine has", where=flag, how="write a smaller number")
     return value
 
 
@@ -65,14 +65,14 @@ def swap(text: str, flag: str) -> int:
 def count(text: str, flag: str) -> int:
     """Return a whole number above 0."""
     if not _digits(text) or not 0 < int(text) < 1 << 62:
-        raise HardenError(f"{text!r} is not a whole number above 0", where=flag)
+        raise HardenError(f"{text!r} is not a whole number above 0", where=flag, how="write digits: 100")
     return int(text)
 
 
 def integer(text: str, flag: str) -> int:
     """Return a whole number, which may be negative or 0."""
     if not _digits(text.removeprefix("-")):
-        raise HardenError(f"{text!r} is not a whole number", where=flag)
+        raise HardenError(f"{text!r} is not a whole number", where=flag, how="write digits: 100, or -100")
     return int(text)
 
 
@@ -142,7 +142,7 @@ def variables(files: Iterable[str], entries: Iterable[str], environment: Mapping
     for entry in entries:
         name, equals, _ = entry.partition("=")
         if not name:
-            raise HardenError(f"{entry!r} is not NAME=value", where="--env")
+            raise HardenError(f"{entry!r} is not NAME=value", where="--env", how="-e NAME=VALUE, or -e NAME to hand on ours")
         if equals:
             found.append(entry)
         elif name in environment:
@@ -159,7 +159,7 @@ def text_of(path: str, flag: str) -> str:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise HardenError(f"{path} cannot be read: {reason}", where=flag) from None
+        raise HardenError(f"{path} cannot be read: {reason}", where=flag, how="name a text file that is there, and yours to read") from None
 
 
 def _file_variables(text: str, path: str, environment: Mapping[str, str]) -> list[str]:

@@ -83,6 +83,8 @@ def _no_such(kind: str, flag: str, word: str, known: tuple[str, ...]) -> HardenE
 def lay_ids(request: Request, linux: Linux) -> None:
     """Choose which ids of this machine the ids inside stand for."""
     if request.userns == "host":
+        if posix.geteuid() != 0:
+            raise HardenError("without ids of its own only root can start a container", where="--userns host", how="leave it out")
         if request.uid_maps or request.gid_maps:
             raise HardenError("--userns host has no ids of its own", where="--uidmap, --gidmap", how="leave one of them out")
         linux.namespaces = tuple([namespace for namespace in linux.namespaces if namespace.type != "user"])

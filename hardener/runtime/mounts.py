@@ -250,7 +250,7 @@ def _open_tree(path: str, *, recursive: bool, what: str, directory: bool = False
     except FileNotFoundError:
         raise _missing(what, path) from None
     if directory and not destinations.is_directory(tree):
-        raise HardenError(f"{what} is not a directory", where=path)
+        raise HardenError(f"{what} is not a directory", where=path, how="name a folder")
     # A copy is a peer of its original: without this, what is mounted on it inside would appear on this machine.
     mounting.set_attributes(tree, propagation=MS_PRIVATE, recursive=True, name=f"{path}: private")
     return tree
@@ -364,7 +364,9 @@ def _mount(plan: Filesystem, index: int, trees: list[int], root_fd: int, groups:
     try:
         destinations.refuse_proc(target, entry.destination)
         if destinations.is_directory(target) != directory:
-            raise HardenError("a directory can only be bound on a directory, a file on a file", where=entry.destination)
+            is_one, meets = ("directory", "file") if directory else ("file", "directory")
+            how = f"name the place of a {is_one}: the root has a {meets} there"
+            raise HardenError("a directory can only be bound on a directory, a file on a file", where=entry.destination, how=how)
         if entry.fstype in ("cgroup", "cgroup2"):
             return cgroup_mount.apply(entry.destination, entry.options.attributes, root_fd, target, groups)
         tree = _tree(entry, index, trees)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENOENT, EACCES, ENOTDIR, ELOOP = 2, 13, 20, 40
+_ELSEWHERE: Final = "-w names a folder of the container that its user may enter"
 NESTED_INTERPRETERS: Final = 5  # as many `#!` as the kernel follows
 
 
@@ -41,12 +42,12 @@ def plan(spec: Spec) -> Program:
     if process is None or not process.args or not process.args[0]:
         raise HardenError("there is no program to run", where="process.args", how="name one")
     if not process.cwd.startswith("/"):
-        raise HardenError(f"the working directory {process.cwd!r} is not absolute", where="process.cwd")
+        raise HardenError(f"the working directory {process.cwd!r} is not absolute", where="process.cwd", how="begin it with /")
     environment = {}
     for entry in process.env:
         name, equals, value = entry.partition("=")
         if not name or not equals:
-            raise HardenError(f"{entry!r} is not NAME=value", where="process.env")
+            raise HardenError(f"{entry!r} is not NAME=value", where="process.env", how="write a name, an equals sign and a value")
         environment[_bytes(name)] = _bytes(value)
     path = environment.get(b"PATH", DEFAULT_PATH.encode()).decode("utf-8", "surrogateescape")
     return Program(process.args, environment, process.cwd, tuple(path.split(":")))
@@ -64,9 +65,10 @@ def enter(plan: Program) -> None:
         posix.fchdir(fd)
         posix.close(fd)
     except OSError as error:
-        raise OSError(error.errno, f"chdir({plan.cwd}): {posix.strerror(error.errno or 0)}") from error
+        reason = posix.strerror(error.errno or 0)
+        raise HardenError(f"the working directory {plan.cwd} cannot be entered: {reason}", where="process.cwd", how=_ELSEWHERE) from error
     if not posix.getcwd().startswith("/"):
-        raise OSError(ENOENT, f"chdir({plan.cwd}): that is outside the container")
+        raise HardenError(f"the working directory {plan.cwd} is outside the container", where="process.cwd", how=_ELSEWHERE)
 
 
 def _candidates(plan: Program) -> list[str]:

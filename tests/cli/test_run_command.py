@@ -32,6 +32,7 @@ def spec(harden: Harden, *args: str) -> Any:
     ("args", "code", "out"),
     [
         (["host", "--", "sh", "-c", "echo out; exit 3"], 3, "out\n"),
+        (["--", "host", "echo", "--", "out"], 0, "-- out\n"),
         (["host", "sh", "-c", "id -u; pwd; hostname"], 0, "0\n/\nbox\n"),
         (["-u", "nobody", "-w/tmp", "host", "sh", "-c", "id -u; pwd"], 0, "65534\n/tmp\n"),
         (
@@ -165,7 +166,8 @@ def test_an_ordinary_user_maps_himself(harden: Harden, monkeypatch: pytest.Monke
     ("args", "message"),
     [
         ([], "there is no root filesystem"),
-        (["--", "x"], "there is no root filesystem"),
+        (["--"], "there is no root filesystem"),
+        (["--", "x"], "there is no image 'x'"),
         (["debian", "sh"], "there is no image 'debian'"),
         (["host"], "there is no program to run"),
         (["host", "--"], "there is no program to run"),

@@ -338,7 +338,7 @@ def test_the_help_lists_every_flag_and_every_difference(harden: Harden) -> None:
             assert re.search(rf"^  {name} +{ours} +docker: {docker}$", differences, re.MULTILINE)
     assert harden("run", "-h").out == out
     for policy, limits in (
-        ("default", "memory 512MiB, 256 processes, 1 processors"),
+        ("default", "memory 512MiB, 256 processes, 1 processor"),
         ("strict", "memory 256MiB, 64 processes, 0.5 processors"),
     ):
         assert f"  {policy}: {limits}, " in out
