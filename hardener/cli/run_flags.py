@@ -49,7 +49,7 @@ def _seconds(text: str, flag: str) -> int:
 def _share(text: str, flag: str) -> int:
     value = values.integer(text, flag)
     if not 0 <= value <= 100:
-        raise HardenError(f"{text!r} is not between 0 and 100", where=flag)
+        raise HardenError(f"{text!r} is not between 0 and 100", where=flag, how="0 as late as can be, 100 as readily as others")
     return value
 
 
@@ -70,8 +70,20 @@ def _period(text: str, flag: str) -> int:
 def _score(text: str, flag: str) -> int:
     value = values.integer(text, flag)
     if not -1000 <= value <= 1000:
-        raise HardenError(f"{text!r} is not between -1000 and 1000", where=flag)
+        raise HardenError(f"{text!r} is not between -1000 and 1000", where=flag, how="-1000 never, 0 like others, 1000 first of all")
     return value
+
+
+def _signal(text: str, flag: str) -> str:
+    values.signal(text, flag)
+    return text
+
+
+def _keys(text: str, flag: str) -> str:
+    from hardener.runtime.console import Keys
+
+    Keys(text)
+    return text
 
 
 def _pull(text: str, flag: str) -> str:
@@ -222,9 +234,9 @@ GROUPS: Final = {
             SWITCH, "remove", "forget it when it ends", differs=("needs a --name or -d to matter", "without it every container is kept")
         ),
         "--restart": Flag("POLICY", "restart", "no, on-failure[:N], always or unless-stopped: when to start it again"),
-        "--stop-signal": Flag("SIGNAL", "stop_signal", "what asks it to stop"),
+        "--stop-signal": Flag("SIGNAL", "stop_signal", "what asks it to stop", read=_signal),
         "--stop-timeout": Flag("SECONDS", "stop_timeout_s", "how long to wait until it is killed", read=_seconds),
-        "--detach-keys": Flag("KEYS", "detach_keys", "what lets go of its terminal"),
+        "--detach-keys": Flag("KEYS", "detach_keys", "what lets go of its terminal", read=_keys),
         "--label": Flag("KEY[=VALUE]", "labels", "a label", repeated=True),
         "--label-file": Flag("FILE", "label_files", "the labels of a file", repeated=True),
         "--no-healthcheck": Flag(SWITCH, "", "docker's: no health is checked yet"),

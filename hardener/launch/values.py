@@ -129,7 +129,7 @@ def pairs(entries: Iterable[str], flag: str) -> dict[str, str]:
     for entry in entries:
         name, _, value = entry.partition("=")
         if not name:
-            raise HardenError(f"{entry!r} is not NAME=value", where=flag)
+            raise HardenError(f"{entry!r} is not NAME=value", where=flag, how="begin with a name, then = and a value")
         found[name] = value
     return found
 

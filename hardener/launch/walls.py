@@ -77,7 +77,7 @@ def _no_such(kind: str, flag: str, word: str, known: tuple[str, ...]) -> HardenE
     if kind == "ipc" and word.startswith("container:"):
         how = "--ipc host, or a volume that both have for what is shared"
         return HardenError("another container's shared memory cannot be shown yet", where=f"{flag} {word}", how=how)
-    return HardenError(f"{word!r} is not a {kind} namespace", where=flag, how=suggest(word, known) or " or ".join(known))
+    return HardenError(f"{word!r} is no {kind} namespace", where=flag, how=suggest(word, known) or f"one of {', '.join(known)}")
 
 
 def lay_ids(request: Request, linux: Linux) -> None:
