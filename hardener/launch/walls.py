@@ -7,7 +7,6 @@ import posix
 from hardener.errors import HardenError, suggest
 from hardener.launch import values
 from hardener.launch.base import QUIET
-from hardener.linux import procfs
 from hardener.linux.names import CAPABILITIES
 from hardener.oci.runtime import LANDLOCK, Capabilities, DeviceRule, IdMapping, Mount, Namespace
 from hardener.runtime import idmaps, privileges
@@ -96,7 +95,7 @@ def lay_ids(request: Request, linux: Linux) -> None:
     elif request.userns not in (None, "auto", "private"):
         linux.uid_mappings, linux.gid_mappings = _range(request.userns or "")
     else:
-        linux.uid_mappings, linux.gid_mappings = _own()
+        linux.uid_mappings, linux.gid_mappings = idmaps.own()
 
 
 def _range(text: str) -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
@@ -117,21 +116,6 @@ def _maps(texts: list[str], flag: str) -> tuple[IdMapping, ...]:
         inside, outside, size = map(int, parts)
         made.append(IdMapping(container_id=inside, host_id=outside, size=size))
     return tuple(made)
-
-
-def _own() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
-    uid, gid = posix.geteuid(), posix.getegid()
-    texts = []
-    for path in ("/etc/subuid", "/etc/subgid"):
-        try:
-            texts.append(procfs.read(path))
-        except FileNotFoundError:
-            texts.append("")
-    name = ""
-    if uid:
-        rows = (line.split(":") for line in procfs.read("/etc/passwd").splitlines())
-        name = next((row[0] for row in rows if len(row) > 2 and row[2] == str(uid)), "")
-    return idmaps.default(uid, gid, name, *texts)
 
 
 # --- privileges ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError
-from hardener.linux import calls, procfs
+from hardener.linux import calls
 from hardener.linux.consts import CLONE_NEWUSER
 from hardener.runtime import idmaps, sync
 
@@ -48,17 +48,7 @@ def as_root(act: Callable[[], object]) -> None:
 
 def maps() -> idmaps.Maps:
     """Return the ids that who runs us has in a user namespace."""
-    uid, gid = posix.geteuid(), posix.getegid()
-    texts = []
-    for path in ("/etc/passwd", "/etc/subuid", "/etc/subgid"):
-        try:
-            texts.append(procfs.read(path))
-        except FileNotFoundError:
-            texts.append("")
-    rows = (line.split(":") for line in texts[0].splitlines())
-    name = next((row[0] for row in rows if len(row) > 2 and row[2] == str(uid)), "")
-    uids, gids = idmaps.default(uid, gid, name, texts[1], texts[2])
-    return idmaps.Maps(*(tuple([(one.container_id, one.host_id, one.size) for one in ids]) for ids in (uids, gids)))
+    return idmaps.Maps(*(tuple([(one.container_id, one.host_id, one.size) for one in ids]) for ids in idmaps.own()))
 
 
 def _child(act: Callable[[], object], channel: Channel) -> NoReturn:

@@ -90,6 +90,23 @@ def default(uid: int, gid: int, name: str, subuid: str, subgid: str) -> tuple[tu
     return _default(uid, subordinate(subuid, owners)), _default(gid if uid else 0, subordinate(subgid, owners))
 
 
+def own() -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
+    """Return the mappings for who runs us on this machine."""
+    uid = posix.geteuid()
+    name = ""
+    if uid:
+        rows = (line.split(":") for line in _read("/etc/passwd").splitlines())
+        name = next((row[0] for row in rows if len(row) > 2 and row[2] == str(uid)), "")
+    return default(uid, posix.getegid(), name, _read("/etc/subuid"), _read("/etc/subgid"))
+
+
+def _read(path: str) -> str:
+    try:
+        return procfs.read(path)
+    except FileNotFoundError:
+        return ""
+
+
 def _default(me: int, found: tuple[int, int] | None) -> tuple[IdMapping, ...]:
     if me == 0:
         start, size = found or (DEFAULT_START, DEFAULT_SIZE)
