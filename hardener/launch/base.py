@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 
-PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES: Final = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup", "time")
 # In a network of its own every port is the container's: a server of port 80 needs no capability. Docker says the same.
 PORTS: Final = {"net.ipv4.ip_unprivileged_port_start": "0"}

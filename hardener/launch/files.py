@@ -8,6 +8,7 @@ from hardener.errors import HardenError, suggest
 from hardener.launch import values
 from hardener.linux import mounting
 from hardener.oci.runtime import Device, DeviceRule, Mount
+from hardener.runtime.mounts import COPY_UP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _VOLUME_OPTIONS: Final = (
     *("cached", "consistent", "delegated"),  # docker's, for other systems than Linux
 )
 _TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge")
-COPY_UP: Final = "tmpcopyup"
 _ALIASES: Final = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly"}
 _MOUNT_KEYS: Final = {
     "": ("type", "source", "destination", "readonly", "rw", "consistency"),

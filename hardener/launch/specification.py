@@ -18,6 +18,7 @@ from hardener.oci.runtime import INIT, OURS, Mount, Root, Spec, User
 from hardener.policies import stored
 from hardener.runtime import users
 from hardener.runtime.job import Rootfs
+from hardener.runtime.program import DEFAULT_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,13 +145,13 @@ def _process(request: Request, root: roots.Root, process: Process, account: user
     groups = account.groups
     if request.groups:
         text = root.database("/etc/group")
-        groups = tuple(dict.fromkeys((*groups, *(users.group(name, text) for name in request.groups))))
+        groups = tuple(dict.fromkeys((*groups, *(users.group(name, text, "--group-add") for name in request.groups))))
     old = process.user
     process.user = User(uid=account.uid, gid=account.gid, additional_gids=groups, umask=old.umask if old is not None else None)
     process.args = _arguments(request, root)
     process.cwd = request.working_directory or root.working_directory
     process.terminal = True if request.terminal else None
-    given: dict[str, str] = {"PATH": base.PATH, "HOME": account.home}
+    given: dict[str, str] = {"PATH": DEFAULT_PATH, "HOME": account.home}
     if hostname := request.hostname or request.name:
         given["HOSTNAME"] = hostname
     if request.terminal:

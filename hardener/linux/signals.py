@@ -86,8 +86,11 @@ def reset() -> None:
 
 
 def send(pidfd: int, signal: int) -> None:
-    """Send a signal to exactly the process of a pidfd."""
-    _signals.pidfd_send_signal(pidfd, signal)
+    """Send a signal to exactly the process of a pidfd; one that has just ended needs none."""
+    try:
+        _signals.pidfd_send_signal(pidfd, signal)
+    except ProcessLookupError:
+        return
 
 
 def listen(signals: Iterable[int]) -> int:

@@ -59,11 +59,9 @@ def relay(peer: socket, state: State, *, keys: str, listening: bool, closing: bo
     `listening` hands our input on, and `closing` the end of it; `forwarding` hands on signals where there is no terminal to turn keys into
     them.
     """
-    from hardener.runtime import waiting
-
     terminal = state.terminal and posix.isatty(0)
     detaching = console.Keys(keys) if terminal and listening else None
-    heard = signals.listen((signals.WINCH, *(waiting.FORWARDED if forwarding else ())))
+    heard = signals.listen((signals.WINCH, *(signals.ORDINARY if forwarding else ())))
     poll = select.poll()
     poll.register(peer.fileno(), select.POLLIN)
     poll.register(heard, select.POLLIN)

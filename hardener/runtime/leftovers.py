@@ -19,12 +19,8 @@ def end(state: State) -> None:
     thaw(state.cgroups)
     pidfd = processes.watch(state.pid, state.started, state.boot_id)
     if pidfd is not None:
-        try:
-            signals.send(pidfd, signals.KILL)
-        except ProcessLookupError:
-            pass
-        finally:
-            posix.close(pidfd)
+        signals.send(pidfd, signals.KILL)
+        posix.close(pidfd)
     if not state.cgroups:
         return
     from hardener.runtime import cgroups, group_ends

@@ -208,7 +208,7 @@ def see_off(ending: Ending | None) -> None:
         return
     if ending.pidfd is not None:
         if not _ends(ending.pidfd, ending.deadline_s - time.monotonic()):
-            _signal(ending.pidfd, signals.KILL)
+            signals.send(ending.pidfd, signals.KILL)
         posix.close(ending.pidfd)
     _over(ending.state)
 
@@ -232,7 +232,7 @@ def _end_of_policy(state: State) -> None:
     supervisor = processes.watch(state.supervisor, state.supervisor_started, state.boot_id)
     if supervisor is not None:
         if state.detached:
-            _signal(supervisor, signals.TERM)
+            signals.send(supervisor, signals.TERM)
         posix.close(supervisor)
 
 
@@ -246,7 +246,7 @@ def kill(state: State, signal: int) -> None:
         if signal in (signals.KILL, state.job().stop_signal):
             records.mark(state)
         if signal == signals.KILL:
-            _signal(pidfd, signal)
+            signals.send(pidfd, signal)
             leftovers.thaw(state.cgroups)
         else:
             ask(state, pidfd, signal)
@@ -265,7 +265,7 @@ def remove(places: Places, state: State, *, force: bool = False) -> None:
         if state.live:
             records.mark(state)
         if pidfd is not None:
-            _signal(pidfd, signals.KILL)
+            signals.send(pidfd, signals.KILL)
             leftovers.thaw(state.cgroups)
             posix.close(pidfd)
         elif state.live:
@@ -350,10 +350,3 @@ def _ends(pidfd: int, timeout_s: float) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(min(max(0, int(timeout_s * 1000)), 2**31 - 1)))
-
-
-def _signal(pidfd: int, signal: int) -> None:
-    try:
-        signals.send(pidfd, signal)
-    except ProcessLookupError:  # it has just ended
-        return

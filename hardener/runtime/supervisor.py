@@ -118,7 +118,7 @@ class Supervisor:
                 if self.stopping and self._kill_at_s is None:
                     self._stop(stop_signal, stop_timeout_s)
             if self._kill_at_s is not None and time.monotonic() >= self._kill_at_s:
-                _signal(self._pidfd, signals.KILL)
+                signals.send(self._pidfd, signals.KILL)
                 self._kill_at_s = float("inf")
             self._carry(ready)
             if self._pidfd in ready:
@@ -309,13 +309,6 @@ def _resize(screen: int, size: bytes) -> None:
     ioctl(screen, TIOCSWINSZ, b"".join(number.to_bytes(2, sys.byteorder) for number in (rows, columns, 0, 0)))
 
 
-def _signal(pidfd: int, signal: int) -> None:
-    try:
-        signals.send(pidfd, signal)
-    except ProcessLookupError:  # it has just ended
-        return
-
-
 def main(words: list[str]) -> NoReturn:
     """Supervise the container that the first stage has started."""
     given = detach.read(words)
@@ -327,7 +320,7 @@ def main(words: list[str]) -> NoReturn:
     began_s = time.monotonic()
     mine = Supervisor(state, given)
     if records.marked(state) is not None:  # `stop` was faster than the start
-        _signal(int(given["pidfd"]), signals.KILL)
+        signals.send(int(given["pidfd"]), signals.KILL)
     status = mine.live(int(given["stop_signal"]), int(given["stop_timeout_s"]))
     asked = records.marked(state)
     code = _code(status, asked)

@@ -49,7 +49,7 @@ def database(root_fd: int, path: str) -> str:
         posix.close(fd)
 
 
-def resolve(user: str, passwd: str, group: str) -> Account:
+def resolve(user: str, passwd: str, group_text: str) -> Account:
     """Return the account for `user`, `uid`, `user:group` or `uid:gid`, as `docker run --user` reads them."""
     name, colon, group_name = user.partition(":")
     if not name or (colon and not group_name):
@@ -64,25 +64,22 @@ def resolve(user: str, passwd: str, group: str) -> Account:
         uid, gid, home, login = _id(name), 0, "/", ""
     else:
         raise HardenError(f"no user {name!r} in the container's /etc/passwd", how="use one that is there, or a numeric id")
-    groups = [row for row in (line.split(":") for line in group.splitlines()) if len(row) >= 4 and row[2].isdecimal()]
-    if not colon:
-        extra = tuple(sorted({_id(row[2]) for row in groups if login and login in row[3].split(",")}))
-        return Account(uid, gid, extra, home or "/")
-    found = next((row[2] for row in groups if row[0] == group_name), None)
-    if found is None and not _is_id(group_name):
-        raise HardenError(f"no group {group_name!r} in the container's /etc/group", how="use one that is there, or a numeric id")
-    return Account(uid, _id(found or group_name), (), home or "/")
+    if colon:
+        return Account(uid, group(group_name, group_text), (), home or "/")
+    extra = tuple(sorted({_id(row[2]) for row in _groups(group_text) if login and login in row[3].split(",")}))
+    return Account(uid, gid, extra, home or "/")
 
 
-def group(name: str, text: str) -> int:
-    """Return the id of a further group, a name or a number."""
-    rows = (row for row in (line.split(":") for line in text.splitlines()) if len(row) >= 4 and row[2].isdecimal())
-    found = next((row[2] for row in rows if row[0] == name), None)
+def group(name: str, text: str, where: str = "") -> int:
+    """Return the id of a group, a name or a number."""
+    found = next((row[2] for row in _groups(text) if row[0] == name), None)
     if found is None and not _is_id(name):
-        raise HardenError(
-            f"no group {name!r} in the container's /etc/group", where="--group-add", how="use one that is there, or a numeric id"
-        )
+        raise HardenError(f"no group {name!r} in the container's /etc/group", where=where, how="use one that is there, or a numeric id")
     return _id(found or name)
+
+
+def _groups(text: str) -> list[list[str]]:
+    return [row for row in (line.split(":") for line in text.splitlines()) if len(row) >= 4 and row[2].isdecimal()]
 
 
 def _is_id(text: str) -> bool:

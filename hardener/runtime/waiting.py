@@ -17,13 +17,8 @@ ENOENT, ESRCH = 2, 3
 SAMPLES: Final = 100
 PAUSE_S: Final = 0.002
 
-# What a user, a shell or a service manager may send us and mean the container.
-FORWARDED: Final = (
-    *(signals.HUP, signals.INT, signals.QUIT, signals.TERM, signals.USR1, signals.USR2, signals.CONT, signals.ALRM),
-    signals.WINCH,
-)
 FATAL: Final = (signals.HUP, signals.INT, signals.QUIT, signals.TERM)
-WATCHED: Final = (*FORWARDED, signals.CHLD)
+WATCHED: Final = (*signals.ORDINARY, signals.CHLD)  # who sends us one of these means the container
 
 
 def wait(pid: int, pidfd: int) -> int:

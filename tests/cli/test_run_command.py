@@ -15,6 +15,7 @@ from layouts import Layout, entry, folder, link, tar
 
 from hardener.cli import run_flags
 from hardener.launch import base, values
+from hardener.runtime.program import DEFAULT_PATH
 
 
 def started(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -108,7 +109,7 @@ def test_what_nothing_asks_for(harden: Harden) -> None:
     assert document["process"]["args"] == ["prog", "-x"]
     assert document["process"]["noNewPrivileges"] is True
     assert document["process"]["capabilities"] == {}
-    assert document["process"]["env"] == [f"PATH={base.PATH}", "HOME=/", "HOSTNAME=box"]
+    assert document["process"]["env"] == [f"PATH={DEFAULT_PATH}", "HOME=/", "HOSTNAME=box"]
     assert document["root"] == {"path": "/r", "readonly": True}
     assert document["hostname"] == "box"
     assert {entry["type"] for entry in document["linux"]["namespaces"]} == set(base.NAMESPACES)
