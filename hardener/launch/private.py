@@ -31,24 +31,13 @@ ETC_FOLDERS: Final = (
     *("apt/auth.conf.d", "exim4", "postfix/sasl", "bind/keys", "boto.d", "s3cmd", "sasl2", "zabbix", "nagios", "icinga2", "munin"),
 )
 ETC_FILES: Final = (
-    *(
-        "shadow",
-        "shadow-",
-        "gshadow",
-        "gshadow-",
-        "sudoers",
-        "security/opasswd",
-        "machine-id",
-        "hostid",
-        "krb5.keytab",
-        "fstab",
-        "crypttab",
-    ),
-    *("environment", "crontab", "anacrontab", "rsyncd.conf", "exports", "auto.master", "davfs2/secrets", "cifs-credentials", "credentials"),
-    *("apt/auth.conf", "npmrc", "pip.conf", "gitconfig", "boto.cfg", "s3cfg", "msmtprc", "ddclient.conf", "ssmtp/ssmtp.conf", "netrc"),
-    *("postfix/sasl_passwd", "postfix/sasl_passwd.db", "ipsec.conf", "xl2tpd/xl2tp-secrets", "nslcd.conf", "libnss-ldap.conf", "ldap.conf"),
-    *("mysql/debian.cnf", "pgpass", "pgbouncer/userlist.txt", "snmp/snmpd.conf", "nut/upsd.users", "mosquitto/passwd", "ups/upsd.users"),
-    *("bind/rndc.key", "rndc.key", "dovecot/users", "opendkim/keys", "waagent.conf", "chrony/chrony.keys", "ntp.keys"),
+    *("shadow", "shadow-", "gshadow", "gshadow-", "sudoers", "security/opasswd", "machine-id", "hostid", "krb5.keytab", "fstab"),
+    *("crypttab", "environment", "crontab", "anacrontab", "rsyncd.conf", "exports", "auto.master", "davfs2/secrets", "cifs-credentials"),
+    *("credentials", "apt/auth.conf", "npmrc", "pip.conf", "gitconfig", "boto.cfg", "s3cfg", "msmtprc", "ddclient.conf"),
+    *("ssmtp/ssmtp.conf", "netrc", "postfix/sasl_passwd", "postfix/sasl_passwd.db", "ipsec.conf", "xl2tpd/xl2tp-secrets", "nslcd.conf"),
+    *("libnss-ldap.conf", "ldap.conf", "mysql/debian.cnf", "pgpass", "pgbouncer/userlist.txt", "snmp/snmpd.conf", "nut/upsd.users"),
+    *("mosquitto/passwd", "ups/upsd.users", "bind/rndc.key", "rndc.key", "dovecot/users", "opendkim/keys", "waagent.conf"),
+    *("chrony/chrony.keys", "ntp.keys"),
 )
 SECRET_ENDINGS: Final = (".keytab", ".key", ".psk", ".secret", ".secrets", ".password", ".passwd", ".token", ".kubeconfig")
 FIRST_PERSON: Final = 1000  # ids below are services, whose homes are where their programs lie

@@ -25,25 +25,11 @@ class Request:
     __slots__ = (
         *("annotations", "arguments", "blkio_weight", "capabilities_added", "capabilities_dropped", "cgroup_namespace", "cgroup_parent"),
         *("cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset_cpus", "cpuset_mems", "detach", "detach_keys", "device_rules"),
-        *(
-            "devices",
-            "domainname",
-            "entrypoint",
-            "environment",
-            "gid_maps",
-            "groups",
-            "hostname",
-            "init",
-            "ipc",
-            "keep",
-            "labels",
-            "limits",
-        ),
-        *("device_weights", "memory_swappiness"),
-        *("memory", "memory_reservation", "memory_swap", "mounts", "name", "network", "oom_score_adj", "pid", "pids", "platform", "policy"),
-        *("privileged", "read_bps", "read_iops", "read_only", "remove", "restart", "root", "rootfs", "security", "shm_size", "stop_signal"),
-        *("stop_timeout_s", "sysctls", "terminal", "tmpfs", "uid_maps", "unenforced", "user", "userns", "uts", "volumes"),
-        *("working_directory", "writable", "write_bps", "write_iops"),
+        *("device_weights", "devices", "domainname", "entrypoint", "environment", "gid_maps", "groups", "hostname", "init", "ipc"),
+        *("keep", "labels", "limits", "memory", "memory_reservation", "memory_swap", "memory_swappiness", "mounts", "name", "network"),
+        *("oom_score_adj", "pid", "pids", "platform", "policy", "privileged", "read_bps", "read_iops", "read_only", "remove", "restart"),
+        *("root", "rootfs", "security", "shm_size", "stop_signal", "stop_timeout_s", "sysctls", "terminal", "tmpfs", "uid_maps"),
+        *("unenforced", "user", "userns", "uts", "volumes", "working_directory", "writable", "write_bps", "write_iops"),
     )
 
     def __init__(self, root: str = "", arguments: list[str] | None = None) -> None:

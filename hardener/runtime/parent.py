@@ -45,24 +45,9 @@ class Launch:
     """Every plan of one container, made before anything is done; and what is known only while it is started."""
 
     __slots__ = (
-        *(
-            "bundle",
-            "cgroups",
-            "hostname",
-            "idmaps",
-            "labels",
-            "landlock",
-            "machine",
-            "mounts",
-            "namespaces",
-            "network",
-            "privileges",
-            "program",
-            "reaper",
-            "rlimits",
-            "seccomp",
-        ),
-        *("detached", "scheduling", "signal_mask", "silent", "sources", "sysctls", "terminal"),
+        *("bundle", "cgroups", "detached", "hostname", "idmaps", "labels", "landlock", "machine", "mounts", "namespaces", "network"),
+        *("privileges", "program", "reaper", "rlimits", "scheduling", "seccomp", "signal_mask", "silent", "sources"),
+        *("sysctls", "terminal"),
     )
     bundle: str
     machine: Layout

@@ -68,22 +68,8 @@ class Supervisor:
     """One life of a container, from its start to its end."""
 
     __slots__ = (
-        *(
-            "_clients",
-            "_door",
-            "_end_of_input",
-            "_input",
-            "_kept",
-            "_kill_at_s",
-            "_listener",
-            "_log",
-            "_outputs",
-            "_pending",
-            "_pid",
-            "_pidfd",
-            "_screen",
-        ),
-        *("_signals", "_state", "stopping"),
+        *("_clients", "_door", "_end_of_input", "_input", "_kept", "_kill_at_s", "_listener", "_log", "_outputs", "_pending", "_pid"),
+        *("_pidfd", "_screen", "_signals", "_state", "stopping"),
     )
 
     def __init__(self, state: State, given: dict[str, str]) -> None:
