@@ -12,6 +12,7 @@ from hardener.linux import procfs
 from hardener.linux.binding import address, attempt, attempt_holding, check, memory, memory_at, number, text, words
 from hardener.linux.consts import (
     AT_EMPTY_PATH,
+    AT_SYMLINK_NOFOLLOW,
     CAPABILITY_VERSION,
     CLONE_INTO_CGROUP,
     CLONE_NEWTIME,
@@ -134,6 +135,13 @@ def execveat(fd: int, arguments: Sequence[str], environment: Sequence[str], *, n
     arrays = [[memory(text(word)) for word in words_] for words_ in (arguments, environment)]
     pointers = [words(*map(address, array), 0) for array in arrays]
     check(attempt(_nr("execveat"), fd, b"\0", pointers[0], pointers[1], AT_EMPTY_PATH), f"execveat({name or fd})")
+
+
+def execveat_in(folder: int, name: str, arguments: Sequence[bytes], environment: Sequence[bytes]) -> None:
+    """Replace the process by a program in a folder, where no link is followed; returns only by raising."""
+    arrays = [[memory(word + b"\0") for word in words_] for words_ in (arguments, environment)]
+    pointers = [words(*map(address, array), 0) for array in arrays]
+    check(attempt(_nr("execveat"), folder, text(name), pointers[0], pointers[1], AT_SYMLINK_NOFOLLOW), f"execveat({name})")
 
 
 def memfd_create(name: str, flags: int) -> int:

@@ -110,6 +110,7 @@ def walls(launch: Launch, channel: Channel) -> list[Step]:
         ("landlock", lambda: landlock.apply(launch.landlock)),  # which asks for no_new_privs
         ("exec", lambda: paths.extend(program.find(launch.program))),
         ("ready", lambda: _ready(launch, channel)),
+        *([("exec", lambda: program.hold(launch.program, paths))] if launch.program.guarded else []),
         *([install] if last else []),
         *([("init", launch.reaper.fork)] if launch.reaper is not None else []),
         ("exec", lambda: program.execute(launch.program, paths)),
