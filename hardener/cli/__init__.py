@@ -56,6 +56,21 @@ COMMANDS: Final = {
     "init": "write a configuration file, also from .hadolint.yaml",
 }
 
+# What docker has and we do not: what to do instead.
+_MISSING: Final = {
+    "build": "build with docker or buildah; `harden lint` says what is wrong with the Dockerfile",
+    "compose": "`harden convert --to harden compose.yaml` writes the flags of each service for `harden run`",
+    "cp": "share a folder with -v, or: harden exec CONTAINER cat FILE",
+    "create": "harden run -d --name NAME … creates and starts",
+    "images": "an image is a folder of yours, an OCI image layout: nothing else keeps it",
+    "network": "there is no network but loopback yet: harden run --network host, or container:NAME",
+    "port": "there are no published ports yet: harden run --network host",
+    "pull": "images are not fetched yet: skopeo copy docker://IMAGE oci:DIR:TAG, and then harden run DIR:TAG",
+    "rename": "harden rm it, and run it with another --name",
+    "top": "harden exec CONTAINER ps, or harden stats",
+    "update": "harden rm it, and run it with other limits",
+}
+
 
 def load(name: str) -> Command:
     """Return the module of a command."""
@@ -197,7 +212,8 @@ def _main(args: list[str]) -> int:
         return EXIT_CLEAN
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
-        raise HardenError(f"unknown {kind} {name!r}", how=suggest(name, list(COMMANDS)) or "`harden --help` lists the commands")
+        how = _MISSING.get(name) or suggest(name, list(COMMANDS)) or "`harden --help` lists the commands"
+        raise HardenError(f"unknown {kind} {name!r}", how=how)
     if name == "run":  # it reads its own words: where a program's begin, argparse cannot know
         from hardener.cli import run
 

@@ -45,6 +45,8 @@ def test_every_command_has_help(harden: Harden, name: str) -> None:
     [
         (["lnit"], "did you mean 'lint'?"),
         (["--lint"], "unknown option '--lint'"),
+        (["pull", "nginx"], "images are not fetched yet: skopeo copy docker://IMAGE oci:DIR:TAG"),
+        (["cp", "a:b", "c"], "harden exec CONTAINER cat FILE"),
         (["lint", "--formt", "json"], "did you mean '--format'?"),
         (["lint", "--compose-prof", "x"], "did you mean '--compose-profile'?"),
         (["lint", "--nothing-like-it"], "`harden lint --help` lists the options"),
