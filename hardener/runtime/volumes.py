@@ -73,7 +73,7 @@ def find(places: Places, name: str) -> Volume | None:
         raise trouble(error, folder) from error
     try:
         volume = Volume.parse(json_text.scan(text))
-    except ValueError as error:
+    except (ValueError, HardenError) as error:
         raise HardenError("this is not what a volume is described by", where=f"{folder}/volume.json", how=f"remove {folder}") from error
     volume.path = f"{folder}/_data"
     return volume

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lives import Lives
 
 
 def _groups() -> list[Path]:
@@ -48,3 +49,11 @@ def root(folder: Path) -> Path:
     path = folder / "root"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def harden(folder: Path) -> Iterator[Lives]:
+    """Return the program with records of its own, in which no container is left."""
+    lives = Lives(folder / "records")
+    yield lives
+    lives.end()

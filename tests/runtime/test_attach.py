@@ -10,21 +10,12 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from lives import Lives, catches, until
 
 SH = ("host", "sh", "-c")
 ECHO = 'echo ready; while read line; do echo "got $line"; done; echo over'
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def waiting(script: str) -> str:

@@ -5,18 +5,10 @@ import pty
 import select
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lives import Lives, until
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 @pytest.fixture

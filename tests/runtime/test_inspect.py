@@ -4,7 +4,6 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from hardener.linux import procfs
 from hardener.runtime import cgroups, walls
 
 SH = ("/bin/sh", "-c")
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def seen(lives: Lives, *words: str) -> dict[str, dict[str, Any]]:

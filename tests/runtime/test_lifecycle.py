@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from lives import Lives, alive, catches, until
 from hardener.runtime import clock
 
 SH = ("host", "sh", "-c")
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def quiet(process: Path) -> None:

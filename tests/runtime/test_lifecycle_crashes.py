@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from lives import COMMAND, Lives, alive, until
 
 SH = ("host", "sh", "-c")
 UNLIMITED = [word for limit in ("memory", "pids", "cpu") for word in ("--allow-unenforced", limit)]
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def running(lives: Lives, *options: str, name: str = "one") -> int:

@@ -4,7 +4,6 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from hardener.errors import HardenError
 from hardener.runtime import clock, logs
 
 SH = ("host", "sh", "-c")
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def lines(folder: Path) -> list[tuple[str, bytes]]:

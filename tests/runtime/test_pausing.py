@@ -5,20 +5,11 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from lives import Lives, until
 
 TICKING = ("host", "sh", "-c", "while :; do echo x; sleep 0.01; done")
-
-
-@pytest.fixture
-def harden(folder: Path) -> Iterator[Lives]:
-    lives = Lives(folder / "records")
-    yield lives
-    lives.end()
 
 
 def written(harden: Lives) -> int:

@@ -87,9 +87,11 @@ def test_labels_do_not_change(home: Places) -> None:
 
 
 def test_a_volume_that_is_damaged_or_not_ours(home: Places) -> None:
-    Path(volumes.create(home, "some").path).with_name("volume.json").write_text("{")
-    with pytest.raises(HardenError, match="not what a volume is described by"):
-        volumes.find(home, "some")
+    file = Path(volumes.create(home, "some").path).with_name("volume.json")
+    for text in ("{", "{}", "[]"):
+        file.write_text(text)
+        with pytest.raises(HardenError, match="not what a volume is described by"):
+            volumes.find(home, "some")
     Path(home.data, "volumes", "other").mkdir()
     assert volumes.find(home, "other") is None
     assert volumes.create(home, "other").name == "other"  # an empty folder is taken over
