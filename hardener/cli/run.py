@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
 
         made = bundle.draft(request, where, strictly="--policy" in options)
     else:
-        made = specification.draft(request, where, lambda *asked: _join(where, *asked), _unenforceable(request, machine))
+        made = specification.draft(request, where, lambda name, kind, _: _join(where, name, kind), _unenforceable(request, machine))
     if "--print-spec" in options:
         import json
 
@@ -74,10 +74,10 @@ def _environment() -> dict[str, str]:
     return {name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape") for name, value in posix.environ.items()}
 
 
-def _join(places: Places, name: str, kind: str, flag: str) -> str:
-    from hardener.launch import jobs
+def _join(places: Places, name: str, kind: str) -> str:
+    from hardener.runtime import detach
 
-    return jobs.join(places, name, kind, flag)
+    return detach.namespace(places, name, kind)
 
 
 def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:

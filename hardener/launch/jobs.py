@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from hardener.errors import HardenError
 from hardener.launch import values
 from hardener.runtime import job as jobs
 from hardener.runtime.job import Job, Restart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from hardener.launch.request import Request
     from hardener.launch.specification import Draft
-    from hardener.runtime.places import Places
+
+JOINED: Final = "container:"
 
 
 def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
@@ -19,6 +21,7 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
     named = request.stop_signal or made.root.stop_signal
     stop_signal = values.signal(named, "--stop-signal") if named else jobs.STOP_SIGNAL
     restart = jobs.restart(request.restart) if request.restart is not None else Restart()
+    shared = (("network", request.network), ("pid", request.pid))
     return Job(
         name=request.name,
         spec=made.spec,
@@ -33,16 +36,6 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         looser=made.looser,
         image=request.root,
         anonymous=made.anonymous,
+        joins={kind: word.removeprefix(JOINED) for kind, word in shared if word is not None and word.startswith(JOINED)} or None,
         interactive=interactive,
     )
-
-
-def join(places: Places, name: str, kind: str, flag: str) -> str:
-    """Return the path of a namespace of a running container, for another one to join."""
-    from hardener.runtime import state
-    from hardener.runtime.namespaces import FILES
-
-    found = state.find(places, name)
-    if found.status != state.RUNNING or not found.pid:
-        raise HardenError(f"the container {name} is not running", where=f"{flag} container:{name}", how=f"harden start {name}")
-    return f"/proc/{found.pid}/ns/{FILES.get(kind, kind)}"

@@ -209,6 +209,11 @@ def plan(job: Job, state: State) -> Launch:
     """Return the plans of a container with a record. Its control groups are named after its id too: another user may take the same name."""
     from hardener.runtime import cgroups, container
 
+    linux = job.spec.linux
+    for one in linux.namespaces if linux is not None and job.joins else ():
+        if job.joins and one.type in job.joins:
+            places = Places(state.run.rpartition("/containers/")[0], state.folder.rpartition("/containers/")[0], "")
+            one.path = namespace(places, job.joins[one.type], one.type)
     return container.plan(
         job.spec,
         bundle="/",
@@ -217,6 +222,17 @@ def plan(job: Job, state: State) -> Launch:
         rootfs=job.rootfs,
         freezer=True,
     )
+
+
+def namespace(places: Places, name: str, kind: str) -> str:
+    """Return the path of a namespace of a container that runs, for another one to join."""
+    from hardener.runtime import namespaces
+    from hardener.runtime import state as records
+
+    found = records.find(places, name)
+    if found.status != records.RUNNING or not found.pid:
+        raise HardenError(f"the container {name} is not running", where=f"--{kind} container:{name}", how=f"harden start {name}")
+    return f"/proc/{found.pid}/ns/{namespaces.FILES.get(kind, kind)}"
 
 
 def folders(made: Launch) -> tuple[str, ...]:

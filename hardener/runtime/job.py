@@ -65,10 +65,25 @@ class Job(Fields):
 
     `image` is what the user named: host, a folder, an image. `interactive` keeps its standard input open, `remove` is --rm. `looser` says,
     one line each, where the container is looser than its `policy`. `anonymous` are volumes that were made for it alone, and go with --rm.
+    `joins` are containers by the kind of their namespace that this one shares: the process of a path may be another by now.
     """
 
     __slots__ = (
-        *("anonymous", "detach_keys", "image", "interactive", "labels", "looser", "name", "policy", "remove", "restart", "rootfs", "spec"),
+        *(
+            "anonymous",
+            "detach_keys",
+            "image",
+            "interactive",
+            "joins",
+            "labels",
+            "looser",
+            "name",
+            "policy",
+            "remove",
+            "restart",
+            "rootfs",
+            "spec",
+        ),
         *("stop_signal", "stop_timeout_s"),
     )
     TABLE: ClassVar = {
@@ -86,6 +101,7 @@ class Job(Fields):
         "looser": ("looser", STRINGS),
         "image": ("image", _or(STRING, "")),
         "anonymous": ("anonymous", STRINGS),
+        "joins": ("joins", WORDS),
     }
     name: str
     spec: Spec
@@ -101,6 +117,7 @@ class Job(Fields):
     looser: tuple[str, ...]
     image: str
     anonymous: tuple[str, ...]
+    joins: dict[str, str] | None
 
     def __init__(self, **values: object) -> None:
         super().__init__(**{"restart": Restart(), "labels": {}, "rootfs": Rootfs(), **values})
