@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hardener.cli import named
 from hardener.cli.terminal import say
-from hardener.errors import EXIT_CLEAN, HardenError
+from hardener.errors import HardenError
 from hardener.linux import calls
 from hardener.runtime import cgroups, container, detach, enter, state, walls
 
@@ -46,7 +46,6 @@ def run(args: Namespace) -> int:
     if not args.names and not args.pid:
         raise HardenError("there is no container to inspect", where="harden inspect", how="name one: `harden ps -a` lists them")
     reports = []
-    code = [EXIT_CLEAN]
 
     def look(name: str) -> None:
         reports.append(_container(state.find(named.here(), name)))

@@ -11,7 +11,6 @@ import posix
 from hardener.linux import procfs
 from hardener.linux.binding import address, attempt, attempt_holding, check, memory, memory_at, number, text, words
 from hardener.linux.consts import (
-    AT_EMPTY_PATH,
     AT_SYMLINK_NOFOLLOW,
     CAPABILITY_VERSION,
     CLONE_INTO_CGROUP,
@@ -130,23 +129,11 @@ def pidfd_send_signal(pidfd: int, signal: int) -> None:
     check(attempt(_nr("pidfd_send_signal"), pidfd, signal, 0, 0), f"pidfd_send_signal({signal})")
 
 
-def execveat(fd: int, arguments: Sequence[str], environment: Sequence[str], *, name: str = "") -> None:
-    """Replace the process by the program of a file descriptor; returns only by raising."""
-    arrays = [[memory(text(word)) for word in words_] for words_ in (arguments, environment)]
-    pointers = [words(*map(address, array), 0) for array in arrays]
-    check(attempt(_nr("execveat"), fd, b"\0", pointers[0], pointers[1], AT_EMPTY_PATH), f"execveat({name or fd})")
-
-
 def execveat_in(folder: int, name: str, arguments: Sequence[bytes], environment: Sequence[bytes]) -> None:
     """Replace the process by a program in a folder, where no link is followed; returns only by raising."""
     arrays = [[memory(word + b"\0") for word in words_] for words_ in (arguments, environment)]
     pointers = [words(*map(address, array), 0) for array in arrays]
     check(attempt(_nr("execveat"), folder, text(name), pointers[0], pointers[1], AT_SYMLINK_NOFOLLOW), f"execveat({name})")
-
-
-def memfd_create(name: str, flags: int) -> int:
-    """Return an anonymous file in memory."""
-    return check(attempt(_nr("memfd_create"), text(name), flags), f"memfd_create({name})")
 
 
 def close_range(first: int, last: int = 2**32 - 1) -> None:
@@ -283,14 +270,6 @@ def set_ambient(capabilities: Sequence[int]) -> None:
     check(attempt(_nr("prctl"), PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL), "prctl(PR_CAP_AMBIENT_CLEAR_ALL)")
     for one in capabilities:
         check(attempt(_nr("prctl"), PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, one), f"prctl(PR_CAP_AMBIENT_RAISE, {capability_name(one)})")
-
-
-def capget() -> tuple[int, int, int]:
-    """Return the effective, permitted and inheritable sets of the process as bit masks."""
-    data = memory(24)
-    check(attempt(_nr("capget"), memory(words(CAPABILITY_VERSION, 0, size=4)), data), "capget")
-    low = [number(bytes(data), 4 * index) for index in range(6)]
-    return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:

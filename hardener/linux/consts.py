@@ -23,7 +23,6 @@ _X86_64: Final = {
     "umount2": 166,
     "sethostname": 170,
     "setdomainname": 171,
-    "capget": 125,
     "capset": 126,
     "keyctl": 250,
     "unshare": 272,
@@ -37,7 +36,6 @@ _X86_64: Final = {
     "inotify_add_watch": 254,
     "inotify_init1": 294,
     "seccomp": 317,
-    "memfd_create": 319,
     "bpf": 321,
     "execveat": 322,
 }
@@ -60,7 +58,6 @@ _AARCH64: Final = {
     "ioprio_set": 30,
     "signalfd4": 74,
     "sched_setattr": 274,
-    "capget": 90,
     "capset": 91,
     "keyctl": 219,
     "unshare": 97,
@@ -69,7 +66,6 @@ _AARCH64: Final = {
     "inotify_add_watch": 27,
     "inotify_init1": 26,
     "seccomp": 277,
-    "memfd_create": 279,
     "bpf": 280,
     "execveat": 281,
 }
