@@ -133,7 +133,7 @@ def _live(pid: int, pidfd: int) -> list[Wall]:
         found = walls.read(pid, cgroups.read_layout())
         calls.pidfd_send_signal(pidfd, 0)
     except (FileNotFoundError, ProcessLookupError) as error:
-        raise HardenError(f"the process {pid} has just ended", where="harden inspect") from error
+        raise HardenError(f"the process {pid} has just ended", where="harden inspect", how="name one that runs") from error
     except PermissionError as error:
         raise HardenError(f"the process {pid} is not yours to look into", where="harden inspect", how="as who it was started by") from error
     finally:

@@ -382,7 +382,10 @@ def _given(name: str) -> str:
         f"network {runtime.network}",
         "a user that is not root" if runtime.user == "not-root" else "any user",
     ]
-    return f"{name}: {', '.join(parts)}; flags may loosen {', '.join(runtime.loosen)}"
+    from textwrap import fill
+
+    text = f"{name}: {', '.join(parts)}; flags may loosen {', '.join(runtime.loosen)}"
+    return fill(text, 120, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def usage() -> str:
@@ -415,7 +418,7 @@ def usage() -> str:
             *differences,
             "",
             "what the policies that ship with hardener give (--policy):",
-            *[f"  {_given(name)}" for name in ("default", "strict")],
+            *[_given(name) for name in ("default", "strict")],
             "",
             "The exit code is the program's; 125 the container did not start, 126 the program is not executable, 127 it is not there,",
             "128+N signal N.",

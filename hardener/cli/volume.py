@@ -83,7 +83,7 @@ def _matches(home: Places, volume: Volume, entry: str) -> bool:
         labels = volume.labels or {}
         return name in labels and (not equals or labels[name] == wanted)
     if value not in ("true", "false"):
-        raise HardenError(f"{value!r} is neither true nor false", where=f"--filter {entry}")
+        raise HardenError(f"{value!r} is neither true nor false", where=f"--filter {entry}", how="write one of them")
     return bool(volumes.users(home, volume)) == (value == "false")
 
 

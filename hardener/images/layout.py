@@ -148,7 +148,9 @@ def _by_platform(folder: str, found: tuple[Descriptor, ...], wanted: Platform, d
     if chosen.media_type not in INDEXES:
         raise HardenError(f"unknown type of manifest {chosen.media_type!r:.80}", where=folder, how=f"known: {', '.join(MANIFESTS)}")
     if not depth:
-        raise HardenError("the indexes of the layout are nested too deeply", where=folder)
+        raise HardenError(
+            "the indexes of the layout are nested too deeply", where=folder, how="no real image is like that: take another one"
+        )
     return _by_platform(folder, _document(folder, chosen, Index).manifests, wanted, depth - 1)
 
 
@@ -182,14 +184,14 @@ def _bytes(path: str, limit: int) -> bytes:
     fd = open_regular(path)
     try:
         if posix.fstat(fd).st_size > limit:
-            raise HardenError(f"this is larger than {limit} bytes", where=path)
+            raise HardenError(f"this is larger than {limit} bytes", where=path, how="no real image is like that: take another one")
         chunks = []
         size = 0
         while chunk := posix.read(fd, 1 << 20):
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:  # it grows while we read
-                raise HardenError(f"this is larger than {limit} bytes", where=path)
+                raise HardenError(f"this is larger than {limit} bytes", where=path, how="no real image is like that: take another one")
         return b"".join(chunks)
     finally:
         posix.close(fd)

@@ -47,10 +47,10 @@ def read(folder: str) -> Spec:
         with open(path, "rb") as file:
             data = file.read(MOST + 1)
         if len(data) > MOST:
-            raise HardenError("it is too large for a config.json", where=path)
+            raise HardenError("it is too large for a config.json", where=path, how="name the folder of a bundle")
         document = json_text.scan(data.decode().strip())
     except OSError as error:
         raise HardenError(f"it cannot be read: {error.strerror}", where=path, how="a bundle is a folder with a config.json") from None
     except (ValueError, RecursionError) as error:
-        raise HardenError(f"it is no JSON: {error}", where=path) from None
+        raise HardenError(f"it is no JSON: {error}", where=path, how="mend it there; `runc spec` writes a new one") from None
     return Spec.parse(document)

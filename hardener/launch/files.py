@@ -114,7 +114,7 @@ def real(path: str, where: str) -> str:
         how = "`ls /dev` shows what this machine has" if device else "make it first: unlike docker, nothing is made by mistake"
         raise HardenError(f"{path} does not exist", where=where, how=how) from None
     except OSError as error:
-        raise HardenError(f"{path} cannot be opened: {posix.strerror(error.errno or 0)}", where=where) from None
+        raise HardenError(f"{path} cannot be opened: {posix.strerror(error.errno or 0)}", where=where, how="see whose it is") from None
     try:
         return posix.readlink(f"/proc/self/fd/{fd}")
     finally:

@@ -115,11 +115,11 @@ def csv(text: str, flag: str) -> Iterator[tuple[str, str | None]]:
         else:
             field += letter
     if quoted:
-        raise HardenError(f"the quote in {text!r} does not end", where=flag)
+        raise HardenError(f"the quote in {text!r} does not end", where=flag, how='close it: "source=/a,b"')
     for entry in (*fields, field):
         key, equals, value = entry.partition("=")
         if not key:
-            raise HardenError(f"an empty field in {text!r}", where=flag)
+            raise HardenError(f"an empty field in {text!r}", where=flag, how="write key=value, with commas between")
         yield key.strip().lower(), value if equals else None
 
 

@@ -199,7 +199,7 @@ def _paths(name: str, value: str, linux: Linux, where: str) -> None:
 
 def _given(value: str, where: str) -> str:
     if not value:
-        raise HardenError("there is nothing behind the =", where=where)
+        raise HardenError("there is nothing behind the =", where=where, how="write a value there")
     return value
 
 

@@ -62,7 +62,11 @@ def store(policy: Policy, nothing: Spec) -> str:
     from hardener.policies.runtime import over
 
     if policy.runtime is None:
-        raise HardenError(f"the policy {policy.name} says nothing of containers that run", where=policy.path, how="add `runtime:`")
+        raise HardenError(
+            f"the policy {policy.name} says nothing of containers that run",
+            where=policy.path,
+            how="take one with `runtime:`: default, strict or a file",
+        )
     runtime = policy.runtime.dump()
     shipped = load("default")
     # What a policy leaves open is not open for that: nobody has asked for anything yet.

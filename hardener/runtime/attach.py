@@ -47,9 +47,9 @@ def connect(state: State) -> socket:
             raise HardenError(
                 f"the container {state.name} runs in the foreground", how="its input and output are where it was started; use harden exec"
             ) from None
-        raise HardenError(f"the container {state.name} has just ended") from None
+        raise HardenError(f"the container {state.name} has just ended", how=f"harden start -a {state.name} starts it") from None
     except ConnectionRefusedError:
-        raise HardenError(f"the container {state.name} has just ended") from None
+        raise HardenError(f"the container {state.name} has just ended", how=f"harden start -a {state.name} starts it") from None
     return made
 
 

@@ -224,7 +224,7 @@ def _path(asked: str | None, name: str) -> tuple[str, bool]:
             how=f"give a path like /{path.replace(':', '/')}; with docker: --exec-opt native.cgroupdriver=cgroupfs",
         )
     if any(part in ("", ".", "..") for part in parts):
-        raise HardenError(f"{path!r} is not a path below a cgroup hierarchy", where="linux.cgroupsPath")
+        raise HardenError(f"{path!r} is not a path below a cgroup hierarchy", where="linux.cgroupsPath", how="write one like /group/name")
     return "/" + "/".join(parts), path.startswith("/")
 
 

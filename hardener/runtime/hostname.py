@@ -30,7 +30,7 @@ def plan(spec: Spec) -> Names | None:
         return None
     for key, name in (("hostname", spec.hostname), ("domainname", spec.domainname)):
         if name and len(name.encode()) > 64:
-            raise HardenError(f"{key} {name!r} is longer than 64 bytes", where=key)
+            raise HardenError(f"{key} {name!r} is longer than 64 bytes", where=key, how="choose a shorter one")
     if not any(namespace.type == "uts" for namespace in (spec.linux.namespaces if spec.linux else ())):
         raise HardenError(
             "a host name needs a UTS namespace of the container's own", where="hostname", how="add {type: uts} to linux.namespaces"

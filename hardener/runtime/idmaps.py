@@ -56,7 +56,7 @@ def plan(spec: Spec) -> Maps | None:
                 raise HardenError(
                     f"{kind} {wanted} is none of the ids of this container",
                     where="process.user",
-                    how=f"an ordinary user needs a range in /etc/sub{kind[0]}id to be more than root inside"
+                    how=f"an ordinary user needs a range in /etc/sub{kind[0]}id to be more than root inside, which -u 0 is"
                     if len(ids) == 1 and ids[0][2] == 1
                     else f"there are {', '.join(f'{inside} to {inside + size - 1}' for inside, _, size in ids)}",
                 )

@@ -28,6 +28,7 @@ OVERLAY_OVER_IDMAPPED: Final = (5, 19)
 # Neither devices nor set-user-id programs of an image count, wherever they lie in it.
 ATTRIBUTES: Final = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID
 ROOT: Final = "r"  # short, as all names of the scratch filesystem
+_YOURS: Final = "name a folder on a disk, one that you may write to"
 _OTHERS: Final = 0o077
 _KIND, _LINK, _FOLDER = 0o170000, 0o120000, 0o040000
 EINVAL: Final = 22
@@ -98,7 +99,7 @@ def reserve(folder: str) -> int:
         _mkdir(folder, 0o700)
         lock = posix.open(folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
     except OSError as error:
-        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder) from error
+        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder, how=_YOURS) from error
     try:
         found = posix.fstat(lock)
         if found.st_uid != posix.geteuid() or found.st_mode & _OTHERS:
@@ -111,7 +112,7 @@ def reserve(folder: str) -> int:
         raise HardenError("another container is writing to it", where=folder, how="end that one, or keep this one elsewhere") from None
     except OSError as error:
         posix.close(lock)
-        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder) from error
+        raise HardenError(f"what is written cannot be kept: {posix.strerror(error.errno or 0)}", where=folder, how=_YOURS) from error
     except HardenError:
         posix.close(lock)
         raise

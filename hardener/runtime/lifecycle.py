@@ -155,7 +155,7 @@ def _hold(places: Places, state: State) -> int:
 
 def _refuse_dead(state: State) -> None:
     if state.status == records.DEAD:
-        raise HardenError(f"the container {state.name} cannot be used: {state.note}")
+        raise HardenError(f"the container {state.name} cannot be used: {state.note}", how=f"harden rm -f {state.name}")
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def remove(places: Places, state: State, *, force: bool = False) -> None:
             _end_of_policy(state)
         _over(state)
     elif state.status == records.DEAD and not force:
-        raise HardenError(f"the container {state.name} cannot be read: {state.note}")
+        raise HardenError(f"the container {state.name} cannot be read: {state.note}", how=f"harden rm -f {state.name}")
     lock = locks.acquire(places, state.name, patience_s=2.0)
     if lock is None:
         raise HardenError(f"another command is working on the container {state.name}", how="try again when it is done")
