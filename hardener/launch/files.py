@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posix
 
+from hardener import launch
 from hardener.errors import HardenError, suggest
 from hardener.launch import values
 from hardener.linux import mounting
@@ -47,10 +48,10 @@ class Files:
     """What is mounted, which of it begins with what the root has there, and the volumes to be made.
 
     `mounts` are for the policy to judge; `stored` are ours, for which a policy has no paths: volumes and images. `anonymous` are volumes
-    that this container alone uses: nobody can name them.
+    that this container alone uses: nobody can name them. `notices` are what a user should know.
     """
 
-    __slots__ = ("anonymous", "asked", "copy_up", "mounts", "places", "stored", "volumes")
+    __slots__ = ("anonymous", "asked", "copy_up", "mounts", "notices", "places", "stored", "volumes")
 
     def __init__(self, places: Places, asked: tuple[str, ...]) -> None:
         self.places = places
@@ -60,6 +61,7 @@ class Files:
         self.copy_up: list[str] = []
         self.volumes: list[str] = []
         self.anonymous: list[str] = []
+        self.notices: list[str] = []
 
 
 def lay(request: Request, spec: Spec, runtime: Runtime, places: Places, image_volumes: tuple[str, ...]) -> Files:
@@ -160,11 +162,11 @@ def _words(options: list[str], asked: tuple[str, ...]) -> tuple[str, ...]:
 
 def _bind(source: str, destination: str, options: list[str], found: Files, where: str) -> None:
     words = _words(options, found.asked)
-    _refuse_ours(source, found.places, where, readonly="ro" in words)
+    _refuse_ours(source, found, where, readonly="ro" in words)
     found.mounts.append(Mount(destination=destination, type="bind", source=source, options=words))
 
 
-def _refuse_ours(source: str, places: Places, where: str, *, readonly: bool) -> None:
+def _refuse_ours(source: str, found: Files, where: str, *, readonly: bool) -> None:
     """Keep containers away from our own folders: from there records and code are executed, outside, with the rights of who runs us.
 
     To hide them inside is not enough, as what lies above could be renamed. What is in `run` are sockets, which a read-only mount keeps
@@ -172,12 +174,18 @@ def _refuse_ours(source: str, places: Places, where: str, *, readonly: bool) -> 
     """
     from hardener.policies.runtime import below
 
+    places = found.places
     for folder in (places.run,) if readonly else (places.run, places.data, places.cache):
         at = _without_links(folder)
         if below(at, source) or below(source, at):
             what = "the sockets" if folder == places.run else "the records" if folder == places.data else "code"
             how = "mount a folder beside it" if readonly or folder == places.run else "add :ro, or mount a folder below or beside it"
             raise HardenError(f"in {at} hardener keeps {what} of its own, for no container to touch", where=where, how=how)
+    code = _without_links(launch.__path__[0]).rpartition("/")[0]
+    if not readonly and (below(code, source) or below(source, code)):  # an environment inside of a project: common, and not to be refused
+        found.notices.append(
+            f"{where}: the container can change hardener's own code in {code}; :ro, or an installation elsewhere, keeps it"
+        )
 
 
 def _without_links(path: str) -> str:

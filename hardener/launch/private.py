@@ -40,6 +40,9 @@ ETC_FILES: Final = (
     *("chrony/chrony.keys", "ntp.keys"),
 )
 SECRET_ENDINGS: Final = (".keytab", ".key", ".psk", ".secret", ".secrets", ".password", ".passwd", ".token", ".kubeconfig")
+# Sockets in what else is shown that all may write to: a read-only mount keeps nobody from them, and their servers have this machine's
+# rights. To look for such at each start would take longer than the start; but for Nix, they lie below /run and /var, which are hidden.
+SOCKETS: Final = ("nix/var/nix/daemon-socket", "nix/var/nix/gc-socket")
 FIRST_PERSON: Final = 1000  # ids below are services, whose homes are where their programs lie
 
 
@@ -52,6 +55,7 @@ def find(top: str = "") -> tuple[list[str], list[str]]:
     folders += [f"/etc/{name}" for name in ETC_FOLDERS if name.partition("/")[0] in etc and _is_directory(f"{top}/etc/{name}")]
     files += [f"/etc/{name}" for name in ETC_FILES if name.partition("/")[0] in etc]
     files += [f"/etc/{name}" for name in etc if name.endswith(SECRET_ENDINGS) and name not in ETC_FILES]
+    folders += [f"/{name}" for name in SOCKETS if _is_directory(f"{top}/{name}")]
     folders += [home for home in _homes(f"{top}/etc/passwd") if _is_directory(top + home)]
     return sorted(folders), sorted(files)
 

@@ -100,7 +100,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         bound = _further(request, spec, linux, process)
         files = lay_files(request, spec, runtime, places, root.volumes)
         copy_up, volumes, anonymous = tuple(files.copy_up), tuple(files.volumes), tuple(files.anonymous)
-        looser = judge(runtime, spec)
+        looser = (*judge(runtime, spec), *files.notices)
         judged = tuple([mount.destination for mount in files.mounts if mount.type == "bind"])
         own = [mount for mount in spec.mounts if not any(mount is one for one in files.mounts)]
         asked = [*files.mounts, *files.stored, *shared, *bound]

@@ -37,6 +37,7 @@ FILES = (
     *("/etc/environment", "/etc/default/app", "/etc/systemd/system/app.service", "/etc/cron.d/backup", "/etc/crontab", "/etc/pip.conf"),
     *("/etc/npmrc", "/etc/gitconfig", "/etc/apt/auth.conf", "/etc/apt/auth.conf.d/pro", "/etc/postfix/sasl_passwd", "/etc/msmtprc"),
     *("/etc/mysql/debian.cnf", "/etc/ceph/ceph.client.admin.keyring", "/etc/credstore/x", "/etc/sssd/sssd.conf", "/etc/vault.d/vault.hcl"),
+    "/nix/var/nix/daemon-socket/socket",
     "/home-of-a-user/.netrc",
 )
 

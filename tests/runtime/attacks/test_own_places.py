@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import hardener
 from hardener.cli import run, run_flags
 from hardener.errors import HardenError
 from hardener.launch import specification
@@ -59,6 +60,17 @@ def test_sockets_are_not_shown_at_all(folder: Path, home: Path, options: str) ->
 def test_another_root_of_ours_counts_as_well(folder: Path, home: Path) -> None:
     for source in (home, home / "project"):
         assert "hardener keeps" in refusal(folder, "-v", f"{source}:/tmp/d", HARDENER_ROOT=f"{home}/project/h")
+
+
+@pytest.mark.parametrize(("option", "told"), [("", True), (":ro", False)])
+def test_whoever_hands_our_code_out_is_told(folder: Path, home: Path, option: str, told: bool) -> None:
+    """An environment inside of a project, which is what one wants to work on inside: the next launch runs what was written there."""
+    given = {"HOME": str(home)}
+    code = Path(hardener.__path__[0]).resolve()
+    for source in (code, code.parent, code / "cli"):
+        request = run.understand(*run_flags.parse(["-v", f"{source}:/tmp/d{option}", "host", "--", "true"]), given)
+        lines = specification.draft(request, places(1000, given), lambda *asked: "").looser
+        assert [f"can change hardener's own code in {code}" in line for line in lines] == [True] * told
 
 
 @pytest.mark.parametrize("words", [["-v", "{home}/project:/tmp/d"], ["-v", "{home}:/tmp/d:ro"], ["-v", "some:/tmp/d"]])
