@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hardener.runtime.limits import Write
 
 PARENT: Final = "harden"
-EPERM, ENOENT, EACCES, EBUSY, EINVAL, EROFS, ERANGE, ENOTEMPTY, EOPNOTSUPP = 1, 2, 13, 16, 22, 30, 34, 39, 95
+EPERM, ENOENT, EACCES, EBUSY, ENODEV, EINVAL, EROFS, ERANGE, ENOTEMPTY, EOPNOTSUPP = 1, 2, 13, 16, 19, 22, 30, 34, 39, 95
 _ATTEMPTS = 100
 # A controller of version 1 that has another name in version 2.
 _RENAMED: Final = {"blkio": "io"}
@@ -276,8 +276,10 @@ def _make(group: Group, *, ours: bool) -> None:
                 if fresh:
                     group.made.append(at)
                     _inherit_cpuset(at)
-        except FileNotFoundError:
-            continue
+        except OSError as error:
+            if error.errno in (ENOENT, ENODEV):  # before a file of it was open, and after
+                continue
+            raise
         if not fresh:
             if ours and _take_over(at):
                 continue
@@ -336,7 +338,11 @@ def _inherit_cpuset(directory: str) -> None:
             return
         parent = directory.rpartition("/")[0]
         if empty and "cgroup.type" not in posix.listdir(directory):
-            procfs.write(f"{directory}/{file}", procfs.read(f"{parent}/{file}"))
+            given = procfs.read(f"{parent}/{file}")
+            if not given.strip() and parent.endswith(f"/{PARENT}"):  # another launch has just made it
+                _inherit_cpuset(parent)
+                given = procfs.read(f"{parent}/{file}")
+            procfs.write(f"{directory}/{file}", given)
 
 
 def _write(group: Group, file: str, value: str, *instead: str) -> None:

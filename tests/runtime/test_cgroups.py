@@ -54,6 +54,45 @@ def test_a_new_cpuset_takes_over_its_parents_processors(tmp_path: Path, monkeypa
     assert (tmp_path / "a" / "b" / "cpuset.mems").read_text() == "0-1\n"
 
 
+def test_what_another_launch_has_not_filled_yet_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "harden").mkdir()
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        (tmp_path / name).write_text("0-1\n")
+        (tmp_path / "harden" / name).write_text("\n")
+    made = cgroups._mkdir
+
+    def mkdir(path: str) -> bool:
+        fresh = made(path)
+        if fresh:
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                (Path(path) / name).write_text("\n")
+        return fresh
+
+    monkeypatch.setattr(cgroups, "_mkdir", mkdir)
+    cgroups.create(Cgroups((Group(str(tmp_path), "/harden/box", []),), None))
+    assert {(tmp_path / "harden" / part).read_text() for part in ("cpuset.cpus", "cpuset.mems", "box/cpuset.cpus", "box/cpuset.mems")} == {
+        "0-1\n"
+    }
+
+
+@pytest.mark.parametrize("code", [2, 19])
+def test_a_parent_that_another_launch_removes_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    answers = [code, 0]
+
+    def write(path: str, value: str) -> None:
+        if path == f"{tmp_path}/harden/cgroup.subtree_control" and (answer := answers.pop(0)):
+            os.rmdir(tmp_path / "harden")
+            raise OSError(answer, f"write({path}): refused")
+
+    monkeypatch.setattr(procfs, "read", lambda path: "")
+    monkeypatch.setattr(procfs, "write", write)
+    monkeypatch.setattr(cgroups, "_inherit_cpuset", lambda directory: None)
+    group = Group(str(tmp_path), "/harden/box", [], ("pids",))
+    cgroups.create(Cgroups((group,), group.directory))
+    assert (tmp_path / "harden" / "box").is_dir()
+    assert answers == []
+
+
 def test_a_group_that_exists_is_somebody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "harden" / "box").mkdir(parents=True)
     with pytest.raises(HardenError, match="exists already"):
