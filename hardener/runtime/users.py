@@ -57,7 +57,9 @@ def resolve(user: str, passwd: str, group_text: str) -> Account:
     accounts = [
         row for row in (line.split(":") for line in passwd.splitlines()) if len(row) >= 6 and row[2].isdecimal() and row[3].isdecimal()
     ]
-    row = next((row for row in accounts if row[0] == name), None) or next((row for row in accounts if row[2] == name), None)
+    # Digits are an id, even where an image has a user of that name: `-u 1000` must not become whom it likes (CVE-2016-3697).
+    number = name.lstrip("0") if _is_id(name) else None
+    row = next((row for row in accounts if (row[0] == name if number is None else row[2].lstrip("0") == number)), None)
     if row is not None:
         uid, gid, home, login = _id(row[2]), _id(row[3]), row[5], row[0]
     elif _is_id(name):
@@ -72,10 +74,12 @@ def resolve(user: str, passwd: str, group_text: str) -> Account:
 
 def group(name: str, text: str, where: str = "") -> int:
     """Return the id of a group, a name or a number."""
+    if _is_id(name):  # as with users
+        return _id(name)
     found = next((row[2] for row in _groups(text) if row[0] == name), None)
-    if found is None and not _is_id(name):
+    if found is None:
         raise HardenError(f"no group {name!r} in the container's /etc/group", where=where, how="use one that is there, or a numeric id")
-    return _id(found or name)
+    return _id(found)
 
 
 def _groups(text: str) -> list[list[str]]:

@@ -349,7 +349,7 @@ GROUP = "root:x:0:\nstaff:x:50:app,root\nvideo:x:44:app\napp:x:1000:\nbroken\n"
         ("1000", (1000, 1000, (44, 50), "/home/app")),
         ("app:video", (1000, 44, (), "/home/app")),
         ("app:7", (1000, 7, (), "/home/app")),
-        ("1234", (7, 8, (), "/odd")),  # a name first, as in Docker
+        ("1234", (1234, 0, (), "/")),  # an id, as in Docker
         ("4000", (4000, 0, (), "/")),
         ("4000:4001", (4000, 4001, (), "/")),
         ("homeless", (5, 6, (), "/")),
@@ -358,6 +358,25 @@ GROUP = "root:x:0:\nstaff:x:50:app,root\nvideo:x:44:app\napp:x:1000:\nbroken\n"
 def test_a_user_is_found(user: str, expected: tuple[int, int, tuple[int, ...], str]) -> None:
     found = users.resolve(user, PASSWD, GROUP)
     assert (found.uid, found.gid, found.groups, found.home) == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("1000", (1000, 0)),
+        ("01000", (1000, 0)),
+        ("1000:1000", (1000, 1000)),
+        ("web:1000", (33, 1000)),
+        ("33", (33, 34)),
+        ("033", (33, 34)),
+        ("0", (0, 0)),
+    ],
+)
+def test_digits_are_an_id_whatever_names_an_image_has(user: str, expected: tuple[int, int]) -> None:
+    """CVE-2016-3697: an account whose name is a number would decide who `--user 1000` is."""
+    passwd = "1000:x:0:0::/root:/bin/sh\n1000:x:99999999999:0::/:\n0:x:7:7::/:\nroot:x:0:0::/root:\nweb:x:33:34::/:/bin/sh\n"
+    found = users.resolve(user, passwd, "1000:x:0:\nroot:x:0:\n")
+    assert (found.uid, found.gid, found.groups) == (*expected, ())
 
 
 @pytest.mark.parametrize(
