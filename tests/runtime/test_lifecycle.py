@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,12 @@ def quiet(process: Path) -> None:
 
 
 def links(pid: int) -> list[str]:
-    return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
+    """Return what the open files of a process lead to."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(path))
+    return found
 
 
 # --- in the foreground ----------------------------------------------------------------------------------------------------------
@@ -94,12 +100,13 @@ def test_its_supervisor_is_small_sleeps_and_holds_nothing_that_is_not_its_own(ha
         harden.do("run", "-d", "--name", "one", "host", "sleep", "100")
     supervisor = Path(f"/proc/{harden.record('one')['supervisor']}")
     until(lambda: b"runtime import supervisor" in (supervisor / "cmdline").read_bytes())
+    until(lambda: len(links(int(supervisor.name))) == 10)  # it may rest before, where a file is read slowly
     quiet(supervisor)
     status = dict(line.split(":", 1) for line in (supervisor / "status").read_text().splitlines())
     assert int(status["VmRSS"].split()[0]) < 12 << 10
     assert (supervisor / "environ").read_bytes() == b""
     assert os.readlink(supervisor / "cwd") == "/"
-    fds = [os.readlink(path) for path in (supervisor / "fd").iterdir()]
+    fds = links(int(supervisor.name))
     assert fds.count("/dev/null") == 3
     assert len(fds) == 10
     before = (supervisor / "schedstat").read_text()
