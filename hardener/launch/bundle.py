@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hardener.errors import HardenError
 from hardener.launch import cache, roots
+from hardener.launch.files import real
 from hardener.launch.specification import Draft, judge, policy_file
 from hardener.oci import json_text
 from hardener.oci.runtime import Spec
@@ -33,11 +34,13 @@ def draft(request: Request, places: Places, *, strictly: bool) -> Draft:
             "the bundle names no root filesystem", where=f"{request.root}/config.json", how='write {"root": {"path": "rootfs"}}'
         )
     spec.root.path = join(request.root, spec.root.path)
-    for mount in spec.mounts:
-        if mount.source and any(option in ("bind", "rbind") for option in mount.options):
-            mount.source = join(request.root, mount.source)
+    judged = []
+    for at, mount in enumerate(spec.mounts):
+        if mount.source and (mount.type in (None, "bind", "none") or any(option in ("bind", "rbind") for option in mount.options)):
+            mount.source = real(join(request.root, mount.source), f"{request.root}/config.json: mounts[{at}]")  # a policy judges no links
+            judged.append(mount.destination)
     looser = judge(cache.load(policy_file(request.policy), places.cache).runtime(), spec, refuse=strictly)
-    return Draft(spec, Rootfs(), roots.Root(spec.root.path), looser, (), ())
+    return Draft(spec, Rootfs(judged=tuple(judged)), roots.Root(spec.root.path), looser, (), ())
 
 
 def read(folder: str) -> Spec:

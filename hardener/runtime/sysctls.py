@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import posix
+
 from hardener.errors import HardenError
 from hardener.linux import procfs
+from hardener.runtime.namespaces import FILES, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from hardener.oci.runtime import Spec
+    from hardener.oci.runtime import Namespace, Spec
 
 # Which namespace a parameter belongs to: ipc_namespaces(7), network_namespaces(7).
 _IPC: Final = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni")
@@ -34,7 +37,7 @@ def plan(spec: Spec) -> Sysctls | None:
     linux = spec.linux
     if linux is None or not linux.sysctl:
         return None
-    own = {namespace.type for namespace in linux.namespaces}
+    own = {namespace.type for namespace in linux.namespaces if not _is_ours(namespace)}
     values = []
     for name, value in linux.sysctl.items():
         slashed = "/" in name.partition(".")[0]  # as sysctl(8) reads it: net/ipv4/conf/eth0.1/forwarding
@@ -51,6 +54,17 @@ def plan(spec: Spec) -> Sysctls | None:
             raise HardenError(f"{name!r} needs a namespace of the container's own", where="linux.sysctl", how=f"add {{type: {owner}}}")
         values.append(("/".join(parts), value))
     return Sysctls(tuple(values))
+
+
+def _is_ours(namespace: Namespace) -> bool:
+    """Tell whether a namespace that is joined is the one that we are in: this machine's, by another name."""
+    if not namespace.path or namespace.type not in KINDS:
+        return False
+    try:
+        there, here = posix.stat(namespace.path), posix.stat(f"/proc/self/ns/{FILES.get(namespace.type, namespace.type)}")
+    except FileNotFoundError:  # joining it will fail
+        return True
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
 def apply(plan: Sysctls) -> None:

@@ -71,6 +71,20 @@ def test_a_policy_that_is_asked_for_holds(folder: Path) -> None:
     assert "the policy default does not allow" in done.stderr
 
 
+@pytest.mark.parametrize("source", ["link", "{made}/link", "above/ssl"])
+@pytest.mark.parametrize("options", [[], ["rbind", "ro"]])
+def test_a_policy_judges_where_the_links_of_a_bundle_lead(folder: Path, source: str, options: list[str]) -> None:
+    made = bundle(folder)
+    (made / "link").symlink_to("/etc/ssl")
+    (made / "above").symlink_to("/etc")
+    document = json.loads((made / "config.json").read_text())
+    document["mounts"].append({"destination": "/d", "type": "bind", "source": source.format(made=made), "options": options})
+    (made / "config.json").write_text(json.dumps(document))
+    done = run("--policy", "default", "--bundle", str(made))
+    assert done.returncode == 125
+    assert "volume /etc/ssl; it wants another path: this one is denied (/etc)" in done.stderr
+
+
 def test_paths_start_from_the_bundle(folder: Path) -> None:
     made = bundle(folder)
     (made / "here").write_text("from the bundle\n")

@@ -91,6 +91,14 @@ def test_a_launch_is_described() -> None:
         ),
         ({"linux__sysctl": {"kernel.core_pattern": "|/x"}}, "'kernel.core_pattern' is a parameter of the whole machine"),
         ({"linux__sysctl": {"net.../../kernel/x": "1"}}, "parameter of the whole machine"),
+        (
+            {
+                "linux__sysctl": {"net.ipv4.ip_forward": "1"},
+                "linux__namespaces": [{"type": "mount"}, {"type": "network", "path": "/proc/self/ns/net"}],
+                "hostname": None,
+            },
+            "'net.ipv4.ip_forward' needs a namespace of the container's own",
+        ),
         ({"linux__sysctl": {"net/ipv4/../../kernel/core_pattern": "1"}}, "parameter of the whole machine"),
         (
             {"linux__sysctl": {"net.x": "1"}, "linux__namespaces": [{"type": "mount"}], "hostname": None},
