@@ -7,6 +7,7 @@ import posix
 from hardener.errors import HardenError, suggest
 from hardener.launch import values
 from hardener.launch.files import real
+from hardener.linux.consts import RLIM_INFINITY
 from hardener.linux.names import RLIMITS
 from hardener.oci.runtime import PERIOD_US, Cpu, Memory, Pids, Rlimit
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from hardener.launch.request import Request
     from hardener.oci.runtime import Resources, Spec
 
-UNLIMITED: Final = (1 << 64) - 1
 _RATES: Final = (
     ("read_bps", "--device-read-bps", "throttleReadBpsDevice"),
     ("write_bps", "--device-write-bps", "throttleWriteBpsDevice"),
@@ -158,7 +158,7 @@ def rlimit(text: str) -> Rlimit:
 
 def _limit(text: str, whole: str) -> int:
     if text in ("-1", "unlimited"):
-        return UNLIMITED
-    if not (text.isascii() and text.isdigit()) or int(text) > UNLIMITED:
+        return RLIM_INFINITY
+    if not (text.isascii() and text.isdigit()) or int(text) > RLIM_INFINITY:
         raise HardenError(f"{text!r} is not a limit", where=f"--ulimit {whole}", how="a number, or unlimited")
     return int(text)

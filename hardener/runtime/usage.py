@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 ENOENT, ESRCH, ENODEV, EINVAL, EOPNOTSUPP = 2, 3, 19, 22, 95
-UNLIMITED: Final = 1 << 60
+UNLIMITED: Final = 1 << 60  # version 1 writes no limit of memory as the largest number of pages there is
 
 
 class Usage:

@@ -14,6 +14,7 @@ from hardener.linux.mounting import O_PATH
 from hardener.runtime import privileges
 from hardener.runtime.hits import human
 from hardener.runtime.namespaces import FILES, KINDS
+from hardener.runtime.usage import UNLIMITED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 # Filesystems of the kernel, which show as writable and take no files.
 KERNEL: Final = ("proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf")
-UNLIMITED: Final = 1 << 60
 _SETS: Final = {"CapBnd": "bounding", "CapPrm": "permitted", "CapEff": "effective", "CapInh": "inheritable", "CapAmb": "ambient"}
 
 
