@@ -196,7 +196,7 @@ def handed_over() -> Iterator[Callable[[], None]]:
             ((leaf if leaf.exists() else folder) / "cgroup.procs").write_text(str(os.getpid()))
 
     yield move
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 90
     for folder in folders:
         while folder.exists():
             assert time.monotonic() < deadline, [*folder.glob("**/cgroup.procs")]

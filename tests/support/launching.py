@@ -226,7 +226,7 @@ class Running:
 
     def until(self, text: str) -> None:
         """Wait until the container has said something."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while text not in self.out.read_text():
             assert time.monotonic() < deadline, self.out.read_text()
             time.sleep(0.005)
