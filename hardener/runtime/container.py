@@ -129,5 +129,4 @@ def start(launch: Launch) -> Started:
 
 
 def _failed(error: OSError) -> parent.LaunchError:
-    how = parent.outdated() if error.errno == parent.ENOSYS else ""
-    return parent.LaunchError(sync.describe(error), where="container start", how=how)
+    return parent.LaunchError(sync.describe(error), where="container start", how=parent.remedy(error.errno or 0))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hardener.runtime.terminal import Terminal
 
 EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127
-ENOENT, E2BIG, EINVAL, ENOSYS = 2, 7, 22, 38
+EPERM, ENOENT, E2BIG, EACCES, EINVAL, ENOSYS = 1, 2, 7, 13, 22, 38
 
 
 class Launch:
@@ -298,9 +298,18 @@ def failure(step: str, number: str, what: str, where: str = "", how: str = "") -
         return LaunchError(
             what, where="process.args", how="its mode, its mount or its format keeps it from running", code=EXIT_NOT_EXECUTABLE
         )
-    if number == str(ENOSYS):
-        how = outdated()
+    if number in (str(EPERM), str(EACCES), str(ENOSYS)):
+        how = how or remedy(int(number))
     return LaunchError(what, where=where or f"container start, step {step}", how=how)
+
+
+def remedy(number: int) -> str:
+    """Say what to do about an error of the kernel, where that can be said of all steps."""
+    if number == ENOSYS:
+        return outdated()
+    if number in (EPERM, EACCES) and posix.geteuid() != 0:
+        return "an ordinary user may not do this here: leave out what asks for it, or run as root"
+    return ""
 
 
 def outdated() -> str:

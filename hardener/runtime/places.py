@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EACCES, EPERM, ELOOP, ENOTDIR, ENOSPC, EROFS, EDQUOT = 13, 1, 40, 20, 28, 30, 122
 OVERRIDE: Final = "HARDENER_ROOT"
+NOT_YOURS: Final = f"let HOME be your own (sudo -H), or set {OVERRIDE} to a folder of yours"
 _OTHERS_WRITE, _GROUP_WRITES, _STICKY = 0o022, 0o020, 0o1000
 _FIXES: Final = {
     EACCES: f"let yourself write there, or set {OVERRIDE} to a folder of yours",
@@ -119,6 +120,16 @@ def trouble(error: OSError, path: str) -> HardenError:
         return HardenError(f"{path} is not a folder", how="remove what is there: a link is not followed")
     reason = posix.strerror(error.errno or 0)
     return HardenError(f"{path} cannot be written: {reason}", how=_FIXES.get(error.errno or 0, "see what is wrong with that filesystem"))
+
+
+def listed(folder: str) -> list[str]:
+    """Return the names in a folder of ours; none when it is not there."""
+    try:
+        return posix.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise HardenError(f"{folder} cannot be read: {posix.strerror(error.errno or 0)}", how=NOT_YOURS) from error
 
 
 def _make(folder: str) -> None:

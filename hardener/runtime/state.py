@@ -21,7 +21,7 @@ from hardener.oci import json_text
 from hardener.oci.fields import BOOLEAN, INTEGER, STRING, STRINGS, Fields, Kind
 from hardener.runtime import clock, leftovers, processes, removal
 from hardener.runtime.locks import acquire, release
-from hardener.runtime.places import Places, ensure, trouble, trust
+from hardener.runtime.places import NOT_YOURS, Places, ensure, listed, trouble, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def containers(places: Places) -> list[State]:
     """Return all containers that have a record, newest first, as they are now."""
     home = f"{places.data}/containers"
     found = []
-    names = _names(home)
-    for name in {*_names(f"{places.run}/containers")}.difference(names):  # its end was cut short when its record had gone already
+    names = listed(home)
+    for name in {*listed(f"{places.run}/containers")}.difference(names):  # its end was cut short when its record had gone already
         lock = acquire(places, name, patience_s=0)
         if lock is not None:
             release(f"{places.run}/containers/{name}", lock)
@@ -143,13 +143,6 @@ def containers(places: Places) -> list[State]:
         elif (state := now(places, name)) is not None:
             found.append(state)
     return sorted(found, key=lambda state: state.created_at, reverse=True)
-
-
-def _names(home: str) -> list[str]:
-    try:
-        return posix.listdir(home)
-    except FileNotFoundError:
-        return []
 
 
 def find(places: Places, word: str) -> State:
@@ -195,7 +188,7 @@ def load(places: Places, name: str) -> State | None:
     except (ValueError, HardenError) as error:
         state = _unreadable(name, str(error))
     except OSError as error:
-        raise HardenError(f"{folder}/state.json cannot be read: {posix.strerror(error.errno or 0)}", how="see who owns it") from error
+        raise HardenError(f"{folder}/state.json cannot be read: {posix.strerror(error.errno or 0)}", how=NOT_YOURS) from error
     state.folder = folder
     state.run = f"{places.run}/containers/{name}"
     return state

@@ -16,7 +16,7 @@ from hardener.errors import HardenError
 from hardener.linux import procfs
 from hardener.oci import json_text
 from hardener.oci.fields import BOOLEAN, STRING, WORDS, Fields, Kind
-from hardener.runtime.places import ensure, trouble
+from hardener.runtime.places import ensure, listed, trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def find(places: Places, name: str) -> Volume | None:
 def volumes(places: Places) -> list[Volume]:
     """Return all volumes by name; what a killed command has left is swept away."""
     home = f"{places.data}/volumes"
-    try:
-        names = posix.listdir(home)
-    except FileNotFoundError:
-        return []
+    names = listed(home)
     for name in names:
         if name.startswith(".") and not _alive(name):
             _delete(f"{home}/{name}")
@@ -152,11 +149,7 @@ def users(places: Places, volume: Volume) -> list[str]:
 
 def _recorded(places: Places) -> Iterator[tuple[str, set[object]]]:
     home = f"{places.data}/containers"
-    try:
-        names = posix.listdir(home)
-    except FileNotFoundError:
-        return
-    for name in names:
+    for name in listed(home):
         try:
             job = json_text.scan(procfs.read(f"{home}/{name}/job.json", 1 << 24))
         except (OSError, ValueError):  # gone meanwhile, or damaged: `harden ps` says so

@@ -10,7 +10,7 @@ from forked import forked
 from hardener.errors import HardenError
 from hardener.oci.runtime import Process, Spec
 from hardener.runtime import job as jobs
-from hardener.runtime import state
+from hardener.runtime import parent, state, volumes
 from hardener.runtime.job import Job, Restart, Rootfs
 from hardener.runtime.places import Places, ensure, places
 
@@ -76,6 +76,23 @@ def test_a_folder_that_others_could_have_filled_is_refused(tmp_path: Path) -> No
         os.chown(tmp_path / "theirs", 1, 1)
         with pytest.raises(HardenError, match="belongs to"):
             ensure(str(tmp_path / "theirs"))
+
+
+def test_records_that_cannot_be_listed_are_an_error_and_no_bug(tmp_path: Path) -> None:
+    home = Places(str(tmp_path), str(tmp_path), str(tmp_path))  # as with the HOME of somebody else
+    (tmp_path / "containers").touch()
+    (tmp_path / "volumes").touch()
+    for look in (state.containers, volumes.volumes):
+        with pytest.raises(HardenError, match="cannot be read: Not a directory\n  let HOME be your own"):
+            look(home)
+
+
+def test_what_an_ordinary_user_may_not_do_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parent.failure("mounts", "13", "openat2(/dev): Permission denied").how == ""
+    monkeypatch.setattr("posix.geteuid", lambda: 1000)
+    assert "or run as root" in parent.failure("mounts", "13", "openat2(/dev): Permission denied").how
+    assert parent.failure("mounts", "13", "this", "there", "do that").how == "do that"
+    assert parent.failure("mounts", "5", "Input/output error").how == ""
 
 
 @pytest.mark.parametrize(
