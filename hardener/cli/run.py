@@ -62,7 +62,7 @@ def _run(words: list[str]) -> int:
     if "--dry-run" in options:
         return _describe(request, made, where, machine)
     sys.stdout.flush()
-    return _start(request, made, where, machine, named="--name" in options, interactive="--interactive" in options)
+    return _start(request, made, where, machine, named=bool(options.get("--name", [""])[-1]), interactive="--interactive" in options)
 
 
 def _tell(notices: Iterable[str]) -> None:

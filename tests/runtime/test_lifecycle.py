@@ -120,6 +120,11 @@ def test_a_container_without_a_name_is_called_by_its_id(harden: Lives) -> None:
     assert identity in harden.do("ps", "-q").split()
 
 
+def test_an_empty_name_is_none(harden: Lives) -> None:
+    harden.do("run", "--name", "", "host", "true")  # as --name "$UNSET": nobody could call it by that
+    assert harden.left() == []
+
+
 def test_detached_with_rm_leaves_nothing(harden: Lives) -> None:
     harden.do("run", "-d", "--rm", "--name", "one", *SH, "trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done")
     until(lambda: "ready" in harden.do("logs", "one"))
