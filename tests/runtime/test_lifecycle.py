@@ -70,8 +70,8 @@ def test_a_program_in_the_foreground_is_stopped_from_elsewhere(harden: Lives) ->
     until(lambda: harden.ps("one").get("State") == "running")
     assert "runs in the foreground" in harden("attach", "one").stderr
     assert "started in the foreground" in harden("logs", "one").stderr
-    assert harden.do("stop", "one") == "one\n"
-    assert running.wait(60) == 143
+    assert harden.do("stop", "-t", "60", "one") == "one\n"
+    assert running.wait(90) == 143
     running.communicate()
     assert harden.ps("one")["ExitCode"] == 143
 
@@ -88,7 +88,7 @@ def test_a_detached_container_has_logs_and_an_end(harden: Lives) -> None:
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z out\n", harden.do("logs", "-t", "one"))
     pid = harden.ps("one")["Pid"]
     assert alive(pid)
-    assert harden.do("stop", identity[:4]) == f"{identity[:4]}\n"
+    assert harden.do("stop", "-t", "60", identity[:4]) == f"{identity[:4]}\n"
     assert not alive(pid)
     assert (harden.ps("one")["State"], harden.ps("one")["ExitCode"]) == ("exited", 143)
     assert harden.do("logs", "one") == "out\n"
