@@ -142,7 +142,7 @@ GROUPS: Final = {
             "security",
             "seccomp=FILE|unconfined, apparmor=, label=, no-new-privileges=false, landlock=off, ptrace, mask=, unmask=",
             repeated=True,
-            differs=("no-new-privileges, our own seccomp profile, landlock", "no-new-privileges off, a laxer profile, no landlock"),
+            differs=("no new privileges, Landlock", "neither, and a laxer filter"),
         ),
         "--privileged": Flag(
             SWITCH,
@@ -198,7 +198,7 @@ GROUPS: Final = {
             "unenforced",
             "go without memory, pids or cpu where it cannot be enforced, instead of refusing",
             repeated=True,
-            differs=("refused without it", "a limit is dropped with a warning"),
+            differs=("refused without it", "dropped with a warning"),
         ),
     },
     "files": {
@@ -207,7 +207,7 @@ GROUPS: Final = {
             "volumes",
             "bind a file or a folder, or a volume of that name; without a SOURCE a new one",
             repeated=True,
-            differs=("a source must be there; no devices, no set-user-id programs", "a missing folder is made; both count"),
+            differs=("a source must exist; nosuid, nodev", "makes it; neither"),
         ),
         "--mount": Flag(
             "type=TYPE,…", "mounts", "the same in words: bind, volume, tmpfs or image; source=, destination=, readonly …", repeated=True
@@ -227,12 +227,10 @@ GROUPS: Final = {
             "NAME",
             "name",
             "the name of the container: it can be looked up and started again",
-            differs=("without one nothing is kept", "every container has one and is kept"),
+            differs=("without one nothing is kept", "all have one"),
         ),
         "--detach": Flag(SWITCH, "detach", "run in the background, and print its id"),
-        "--rm": Flag(
-            SWITCH, "remove", "forget it when it ends", differs=("needs a --name or -d to matter", "without it every container is kept")
-        ),
+        "--rm": Flag(SWITCH, "remove", "forget it when it ends", differs=("needs a --name or -d to matter", "all are kept without")),
         "--restart": Flag("POLICY", "restart", "no, on-failure[:N], always or unless-stopped: when to start it again"),
         "--stop-signal": Flag("SIGNAL", "stop_signal", "what asks it to stop", read=_signal),
         "--stop-timeout": Flag("SECONDS", "stop_timeout_s", "how long to wait until it is killed", read=_seconds),
