@@ -423,6 +423,8 @@ class _Builder:
                 problem += f" that starts at {line}:{column}"
             problem += ")"
         offset = self._offset(error.problem_mark or error.context_mark)
+        if "maximum nesting depth" in problem:  # PyYAML's own limit, since 6.0.4
+            return self._too_deep(offset)
         hint = next((hint for part, hint in _HINTS if part in problem), "correct the syntax there, or just before")
         return HardenError(f"not valid YAML: {problem}", where=self.file.at(Span(offset, offset)), how=hint)
 

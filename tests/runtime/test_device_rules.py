@@ -198,7 +198,7 @@ def test_what_the_kernel_allows(root: Path, folder: Path, version: str, monkeypa
     if version == "by a program":
         machine = cgroups.read_layout()
         if machine.unified is None:
-            pytest.skip("this machine has no hierarchy of version 2")
+            pytest.skip("kernel: no hierarchy of cgroup v2 is mounted")
         machine.v1 = {}
         monkeypatch.setattr(cgroups, "read_layout", lambda: machine)
     attempt = (

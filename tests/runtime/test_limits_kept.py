@@ -17,7 +17,7 @@ def disk(path: Path) -> tuple[int, int]:
     number = path.stat().st_dev
     here = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
     if not here.exists():
-        pytest.skip("the folder of this test is on no disk")
+        pytest.skip("kernel: the folder of this test is on no disk")
     whole = here.parent if (here / "partition").exists() else here
     major, minor = (whole / "dev").read_text().split(":")
     return int(major), int(minor)
@@ -26,7 +26,7 @@ def disk(path: Path) -> tuple[int, int]:
 def test_a_program_writes_no_faster_than_it_may(root: Path, folder: Path) -> None:
     major, minor = disk(folder)
     if not cgroups.writable(cgroups.read_layout(), "blkio"):
-        pytest.skip("this machine has no controller of input and output")
+        pytest.skip("kernel: no controller of input and output is mounted")
     (folder / "data").mkdir()
     copy = "dd if=/dev/zero of=/data/x bs=64k count=24 oflag=direct,dsync 2>&1"
     script = f"read start _ < /proc/uptime; {copy}; read end _ < /proc/uptime; echo $start $end"

@@ -42,7 +42,7 @@ def test_all_attempts_are_listed(ours: Any) -> None:
 @pytest.mark.parametrize("name", [*ATTEMPTS, *FOREIGN])
 def test_an_attempt(ours: Any, naive: Any, name: str) -> None:
     if name not in ours:
-        pytest.skip("peer: an x86-64 machine")
+        pytest.skip("kernel: these are system calls of x86-64")
     assert ours[name] in REFUSED
     assert naive[name] == "done" or naive[name] in LACKING or name in SWITCHED
 
