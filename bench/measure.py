@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 LAUNCHER = """
 import os, sys, time
-out, err = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_WRONLY)
+out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+err = os.memfd_create("err") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_WRONLY)
 start = time.monotonic()
 pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)])
 _, status, usage = os.wait4(pid, 0)
@@ -55,7 +56,7 @@ def run(
     `prefix` starts the launcher elsewhere, in another mount namespace for example; the time it takes does not count.
     """
     launcher = [*prefix, sys.executable, "-I", "-S", "-c", LAUNCHER, str(output), *command]
-    # A pipe, and not /dev/null: crun gives its standard streams to the user of the container, on this machine's /dev/null as well.
+    # Nowhere /dev/null: crun gives its standard streams to the user of the container, and with them this machine's null device.
     started = subprocess.Popen(
         launcher, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
