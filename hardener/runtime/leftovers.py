@@ -33,12 +33,19 @@ def end(state: State) -> None:
 
 
 def _leave(shared: str) -> None:
-    """Remove the folder that all our groups share when this was the last; one that is still empty may be another's that just starts."""
-    try:
-        posix.rmdir(shared)
-    except OSError as error:
-        if error.errno not in (ENOENT, EBUSY, ENOTEMPTY):
-            raise
+    """Remove the folder that all our groups share when this was the last, or else what nobody will miss of what is left in it."""
+    from hardener.runtime import group_ends
+
+    for _ in range(2):
+        try:
+            posix.rmdir(shared)
+        except OSError as error:
+            if error.errno not in (ENOENT, EBUSY, ENOTEMPTY):
+                raise
+            if error.errno != ENOENT:
+                group_ends.sweep(shared)
+                continue
+        return
 
 
 def thaw(groups: tuple[str, ...]) -> None:
