@@ -39,38 +39,22 @@ class Flag:
         self.differs = differs
 
 
-def _seconds(text: str, flag: str) -> int:
-    value = values.integer(text, flag)
-    if value < -1:
-        raise HardenError(f"{text!r} is not a number of seconds", where=flag, how="0 or more, or -1 to wait for ever")
-    return value
+def _between(low: int, high: int, what: str, how: str) -> Callable[[str, str], int]:
+    """Return a reader of whole numbers from `low` to `high`; the others are not `what`."""
 
+    def read(text: str, flag: str) -> int:
+        value = values.integer(text, flag)
+        if not low <= value <= high:
+            raise HardenError(f"{text!r} is not {what}", where=flag, how=how)
+        return value
 
-def _share(text: str, flag: str) -> int:
-    value = values.integer(text, flag)
-    if not 0 <= value <= 100:
-        raise HardenError(f"{text!r} is not between 0 and 100", where=flag, how="0 as late as can be, 100 as readily as others")
-    return value
+    return read
 
 
 def _quota(text: str, flag: str) -> int:
     value = values.integer(text, flag)
     if value != -1 and value < 1000:
         raise HardenError(f"{text!r} is not a quota", where=flag, how="1000 microseconds or more, or -1 for no limit")
-    return value
-
-
-def _period(text: str, flag: str) -> int:
-    value = values.integer(text, flag)
-    if not 1000 <= value <= 1_000_000:
-        raise HardenError(f"{text!r} is not a period", where=flag, how="from 1000 to 1000000 microseconds")
-    return value
-
-
-def _score(text: str, flag: str) -> int:
-    value = values.integer(text, flag)
-    if not -1000 <= value <= 1000:
-        raise HardenError(f"{text!r} is not between -1000 and 1000", where=flag, how="-1000 never, 0 like others, 1000 first of all")
     return value
 
 
@@ -93,6 +77,10 @@ def _pull(text: str, flag: str) -> str:
 
 
 _count, _size = values.count, values.size
+_seconds = _between(-1, values.MOST, "a number of seconds", "0 or more, or -1 to wait for ever")
+_share = _between(0, 100, "between 0 and 100", "0 as late as can be, 100 as readily as others")
+_period = _between(1000, 1_000_000, "a period", "from 1000 to 1000000 microseconds")
+_score = _between(-1000, 1000, "between -1000 and 1000", "-1000 never, 0 like others, 1000 first of all")
 
 GROUPS: Final = {
     "root filesystem": {

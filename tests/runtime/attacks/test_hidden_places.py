@@ -17,7 +17,7 @@ from hardener.linux import calls, consts, mounting
 SH = ("/bin/sh", "-c")
 # Where credentials lie on real machines: of people, of engines and orchestrators, of networks, of certificates, of clouds and of services.
 FILES = (
-    *("/root/.ssh/id_ed25519", "/home/user/.aws/credentials", "/work/.env", "/data/secret", "/secrets/token", "/backup/dump.sql"),
+    *("/root/.ssh/id_ed25519", "/home/user/.aws/credentials", "/project/.env", "/data/secret", "/secrets/token", "/backup/dump.sql"),
     *("/var/lib/kubelet/pki/key", "/var/lib/cloud/instance/user-data.txt", "/var/run/docker.sock", "/run/user/1000/bus", "/srv/app/.env"),
     *("/mnt/share/key", "/media/stick/key", "/tmp/krb5cc_0", "/boot/grub/user.cfg", "/swapfile", "/.env", "/opt/runner/.credentials"),
     *("/etc/shadow", "/etc/gshadow", "/etc/security/opasswd", "/etc/sudoers", "/etc/sudoers.d/admin", "/etc/machine-id"),
