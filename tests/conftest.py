@@ -68,6 +68,11 @@ def recording() -> bool:
     return RECORDING
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case after its bytes only where a person can read them: compressed ones hold the time, and workers must agree on names."""
+    return "bytes" if isinstance(val, bytes) and not val.isascii() else None
+
+
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr = report.longrepr
     reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
