@@ -54,7 +54,9 @@ def names_defined(path: Path) -> set[str]:
 
 
 def modules_that_define(package: str, *names: str) -> set[str]:
-    return {path.stem for path in (PACKAGE / package).glob("*.py") if set(names) <= names_defined(path)}
+    """Return modules, and packages by what their `__init__.py` defines."""
+    found = {path.stem for path in (PACKAGE / package).glob("*.py") if set(names) <= names_defined(path)}
+    return found | {path.parent.name for path in (PACKAGE / package).glob("*/__init__.py") if set(names) <= names_defined(path)}
 
 
 # --- tables equal folders ---------------------------------------------------------------------------------------------------
@@ -69,6 +71,11 @@ def test_every_command_is_in_its_table() -> None:
     commands = importlib.import_module("hardener.cli").COMMANDS
     modules = modules_that_define("cli", "configure", "run") | modules_that_define("cli", "from_words")
     assert set(commands) == {name.rstrip("_") for name in modules}
+
+
+def test_every_subcommand_on_images_is_in_its_table() -> None:
+    subcommands = importlib.import_module("hardener.cli.image").SUBCOMMANDS
+    assert set(subcommands) == {name.rstrip("_") for name in modules_that_define("cli/image", "configure", "run")}
 
 
 @pytest.mark.parametrize("path", RULES, ids=relative)

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "gate": "hold what lint checks to a policy; say which of its keys are violated, and by what",
     "explain": "say why a rule exists, how to fix what it finds, with examples",
     "run": "run a program in a container that is locked down unless told otherwise",
+    "image": "look into images: what is in them, and what should not be",
     "volume": "make, list, show and remove named volumes",
     "ps": "list the containers that run, or with -a all that have a name",
     "exec": "run another program in a container that runs, behind the same walls",
@@ -203,7 +204,7 @@ def _is_of_output(error: OSError) -> bool:
 def _main(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         if len(args) > 1 and args[0] == "help":
-            return _main([args[1], "--help"])
+            return _main([*args[1:], "--help"])
         (sys.stdout if args else sys.stderr).write(usage())
         return EXIT_CLEAN if args else EXIT_USAGE
     name = args[0]
@@ -218,8 +219,12 @@ def _main(args: list[str]) -> int:
         from hardener.cli import run
 
         return run.from_words(args[1:])
+    if name == "image":  # a family of commands, of which one is imported
+        from hardener.cli import image
+
+        return image.from_words(args[1:])
     command = load(name)
-    parser = _parser(name)
+    parser = make_parser(name, COMMANDS[name])
     command.configure(parser)
     words, line = split_line(args[1:])
     try:
@@ -230,7 +235,7 @@ def _main(args: list[str]) -> int:
     return command.run(parsed)
 
 
-def _parser(name: str) -> ArgumentParser:
+def make_parser(name: str, summary: str) -> ArgumentParser:
     """Return a parser that complains as we do, and takes no abbreviations: an option added later must not change what a script means."""
     from argparse import ArgumentParser
 
@@ -241,7 +246,7 @@ def _parser(name: str) -> ArgumentParser:
             how = suggest(wrong, known) if message.startswith("unrecognized") else ""
             raise HardenError(message, where=self.prog, how=how or f"`{self.prog} --help` lists the options")
 
-    return Parser(prog=f"harden {name}", description=f"{COMMANDS[name]}.", formatter_class=_formatter, allow_abbrev=False)
+    return Parser(prog=f"harden {name}", description=f"{summary}.", formatter_class=_formatter, allow_abbrev=False)
 
 
 def split_line(words: list[str]) -> tuple[list[str], list[str]]:
