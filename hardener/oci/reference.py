@@ -1,20 +1,28 @@
 """Image references as Docker reads them: `registry/repository:tag@digest`.
 
-Source: distribution/reference (the grammar and the docker.io defaults) and the OCI distribution spec 1.1.
+Source: distribution/reference (the grammar and the docker.io defaults) and the OCI distribution spec 1.1. To split a name takes no
+regular expressions, which a launch has no time to import; to judge one does.
 """
 
-import re
-from typing import Final
+from __future__ import annotations
 
-from hardener.text import Pattern
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from hardener.text import Pattern
 
 DEFAULT_REGISTRY: Final = "docker.io"
+DEFAULT_TAG: Final = "latest"
 
-_REPOSITORY = Pattern(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-_TAG = Pattern(r"\w[\w.-]{0,127}", re.ASCII)
-_DIGEST = Pattern(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_REGISTRY = Pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_GRAMMAR: Final = {
+    "repository": r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*",
+    "tag": r"(?a:\w[\w.-]{0,127})",
+    "digest": r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}",
+    "registry": rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?",
+}
+_patterns: dict[str, Pattern] = {}
 
 
 class Reference:
@@ -61,18 +69,33 @@ def split(text: str) -> Reference:
     return Reference(name, registry, repository, tag, digest if at else None)
 
 
+def full(reference: Reference) -> str:
+    """Return a reference with all that goes without saying: `docker.io/library/nginx:latest`; beside a digest no tag counts."""
+    at = f"@{reference.digest}" if reference.digest is not None else f":{reference.tag or DEFAULT_TAG}"
+    return f"{reference.registry}/{reference.repository}{at}"
+
+
+def _fits(part: str, text: str) -> bool:
+    pattern = _patterns.get(part)
+    if pattern is None:
+        from hardener.text import Pattern
+
+        pattern = _patterns[part] = Pattern(_GRAMMAR[part])
+    return pattern.fullmatch(text) is not None
+
+
 def error(text: str) -> str:
     """Return why `text` is not a valid image reference, or an empty string when it is one."""
     if not text:
         return "it is empty"
     reference = split(text)
-    if reference.digest is not None and not _DIGEST.fullmatch(reference.digest):
+    if reference.digest is not None and not _fits("digest", reference.digest):
         return f"{reference.digest!r} is not a digest (algorithm:hex)"
-    if reference.tag is not None and not _TAG.fullmatch(reference.tag):
+    if reference.tag is not None and not _fits("tag", reference.tag):
         return f"{reference.tag!r} is not a tag"
-    if not _REGISTRY.fullmatch(reference.registry):
+    if not _fits("registry", reference.registry):
         return f"{reference.registry!r} is not a registry host"
-    if not _REPOSITORY.fullmatch(reference.repository):
+    if not _fits("repository", reference.repository):
         lower = " (names are lower-case)" if reference.repository != reference.repository.lower() else ""
         return f"{reference.repository!r} is not a repository name{lower}"
     return ""
