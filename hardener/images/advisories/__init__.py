@@ -1,0 +1,1 @@
+"""Packages held against a mirror of OSV advisories, offline."""
