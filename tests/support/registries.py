@@ -69,11 +69,8 @@ class DebianRegistry:
         for _ in range(3):  # somebody else may take the port that was free
             port = free_port()
             self.host = f"127.0.0.1:{port}"
-            self._process = subprocess.Popen(
-                [program, "serve", str(self._configuration())],
-                stdout=subprocess.DEVNULL,
-                stderr=(self.folder / "registry.log").open("wb"),
-            )
+            with (self.folder / "registry.log").open("wb") as log:
+                self._process = subprocess.Popen([program, "serve", str(self._configuration())], stdout=log, stderr=log)
             if self._ready(port):
                 return self
             self._end()
