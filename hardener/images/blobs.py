@@ -1,6 +1,7 @@
-"""A layer's blob as a file of tar: verified first, then decompressed and digested in pieces, never more of it in memory than one.
+"""A layer's blob as a stream of tar: decompressed and digested in one pass, never more of it in memory than a few pieces.
 
-What is in the blob has a digest of its own, which is only known at the end: what was made of it may not be used before `finish`.
+The digest of the blob, and of what is in it, are only known at the end: what was made of it may not be used before `finish`. When something
+is wrong in the middle, the digest of the blob decides which of two things is said: that it was damaged on the way, or made so.
 """
 
 from __future__ import annotations
@@ -8,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 from gzip import GzipFile
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 from zlib import error as zlib_error
 
 from hardener.errors import HardenError
 from hardener.images.layout import open_regular
+from hardener.images.limits import LIMITS
 from hardener.oci.image import Descriptor, split_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from subprocess import Popen  # nosec B404
+
+    from hardener.images.limits import Limits
 
     class Source(Protocol):
         """What a decompressor offers."""
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 
 PIECE: Final = 1 << 18
+OUT: Final = 1 << 20  # bytes that are decompressed at once
 # A gzip of zeros is a thousandth of them. Real layers shrink to a third, hardly ever to a hundredth.
 RATIO: Final = 200
 FREE: Final = 256 << 20  # bytes that may come out of however little
@@ -171,6 +176,205 @@ class Tar:
 
     def _damaged(self, why: str) -> HardenError:
         return HardenError(f"the layer is damaged: {why}", where=self._path, how="copy or build the image again")
+
+
+class LayerStream:
+    """The tar in a layer's blob, from wherever it comes; a context manager, which closes `raw`.
+
+    `diff_id` is the digest of the tar. Raises HardenError for whatever is not what the descriptor and the digest say, at the latest in
+    `finish`.
+    """
+
+    def __init__(self, raw: BinaryIO, descriptor: Descriptor, diff_id: str, where: str, limits: Limits = LIMITS) -> None:
+        self._raw = raw
+        self._where = where
+        self._limits = limits
+        self._left = descriptor.size
+        self._algorithm, self._digits = split_digest(descriptor.digest)
+        self._found = hashlib.new(self._algorithm)
+        self._diff_algorithm, self._diff_digits = split_digest(diff_id)
+        self._diff = hashlib.new(self._diff_algorithm)
+        self.most = min(limits.total, limits.free + limits.ratio * descriptor.size)
+        self._out = 0
+        self._closing: list[Callable[[], object]] = []
+        self._pieces = self._decompressed()
+        self._finished = False
+
+    def __enter__(self) -> LayerStream:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            while self._closing:  # before anything else is read: a thread may be at it
+                self._closing.pop()()
+            if isinstance(error, HardenError) and not self._finished:
+                self._verify()  # damaged on the way is what it is, whatever that looked like
+        finally:
+            self._raw.close()
+
+    def more(self) -> bytes:
+        """Return the next piece of the tar, or nothing at its end."""
+        piece = next(filter(None, self._pieces), b"")
+        self._out += len(piece)
+        if self._out > self.most:
+            limits = self._limits
+            how = f"it is more than {limits.ratio} times what is there, or than {limits.total >> 30} GiB: it is made to fill disks"
+            raise HardenError("what comes out of the layer is too large", where=self._where, how=how)
+        self._diff.update(piece)
+        return piece
+
+    def finish(self) -> None:
+        """Read to the end, and raise an error unless all of it is what it should be."""
+        while self.more():
+            pass
+        self._verify()
+        self._finished = True
+        if self._diff.hexdigest() != self._diff_digits:
+            raise self._damaged(f"what is in it is not {self._diff_algorithm}:{self._diff_digits}")
+
+    def _verify(self) -> None:
+        """Read what is left of the blob, and raise an error unless it is what its descriptor says."""
+        while self._stored():
+            pass
+        if self._left or self._found.hexdigest() != self._digits:
+            raise HardenError(
+                "this is not what its digest and size say", where=self._where, how="it is damaged or forged: copy the image again"
+            )
+
+    def _stored(self) -> bytes:
+        """Return the next piece of the blob as it is stored."""
+        piece = self._raw.read(min(PIECE, self._left + 1))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise HardenError(
+                "this is larger than its descriptor says", where=self._where, how="it is damaged or forged: copy the image again"
+            )
+        self._found.update(piece)
+        return piece
+
+    # --- decompression ---
+
+    def _decompressed(self) -> Iterator[bytes]:
+        head = self._stored()
+        while 0 < len(head) < 4 and (piece := self._stored()):
+            head += piece
+        if head.startswith(_ZSTD):
+            return self._zstd(head)
+        if head.startswith(_GZIP):
+            return self._gzip(head)
+        return self._plain(head)
+
+    def _plain(self, piece: bytes) -> Iterator[bytes]:
+        while piece:
+            yield piece
+            piece = self._stored()
+
+    def _gzip(self, piece: bytes) -> Iterator[bytes]:
+        make, wrong = _inflate()
+        stream = make(31)
+        try:
+            while piece:
+                if stream.eof:  # another member, or zeros that fill a block
+                    if not piece.startswith(_GZIP[: len(piece)]):
+                        if piece.strip(b"\0"):
+                            raise self._damaged("there is something behind the compressed file")
+                        piece = self._stored()
+                        continue
+                    stream = make(31)
+                out = stream.decompress(piece, OUT)
+                yield out
+                piece = stream.unused_data if stream.eof else stream.unconsumed_tail
+                if not piece and len(out) < OUT:
+                    piece = self._stored()
+                elif not piece:
+                    while not stream.eof and (out := stream.decompress(b"", OUT)):
+                        yield out
+                    piece = stream.unused_data or self._stored()
+        except wrong as error:
+            raise self._damaged(str(error)) from error
+        if not stream.eof:
+            raise self._damaged("Compressed file ended before the end-of-stream marker was reached")
+
+    def _zstd(self, piece: bytes) -> Iterator[bytes]:
+        made = _zstd_module()
+        if made is None:
+            return self._zstd_tool(piece)
+        return self._zstd_frames(piece, made)
+
+    def _zstd_frames(self, piece: bytes, module: Any) -> Iterator[bytes]:
+        options = {module.DecompressionParameter.window_log_max: self._limits.window}
+        stream = module.ZstdDecompressor(options=options)
+        fresh = False
+        try:
+            while piece:
+                if stream.eof:
+                    stream = module.ZstdDecompressor(options=options)
+                fresh = True
+                yield stream.decompress(piece, OUT)
+                while not stream.eof and not stream.needs_input:
+                    yield stream.decompress(b"", OUT)
+                piece = (stream.unused_data if stream.eof else b"") or self._stored()
+        except module.ZstdError as error:
+            raise self._damaged(str(error)) from error
+        if not fresh or not stream.eof:
+            raise self._damaged("it ends in the middle of a frame")
+
+    def _zstd_tool(self, piece: bytes) -> Iterator[bytes]:
+        from subprocess import DEVNULL, PIPE, Popen  # nosec B404
+        from threading import Thread
+
+        try:
+            command = ["zstd", "-dcq", f"--memory={1 << self._limits.window}"]
+            tool = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # nosec B603 B607
+        except FileNotFoundError:
+            how = "install the package zstd, or copy the image with gzip: skopeo copy --dest-compress-format gzip"
+            raise HardenError("the layer is compressed with zstd, which is not there", where=self._where, how=how) from None
+        into, out = tool.stdin, tool.stdout
+        if into is None or out is None:
+            raise AssertionError("they were asked for")
+        trouble: list[HardenError | OSError] = []
+
+        def feed(piece: bytes) -> None:
+            try:
+                with into:
+                    while piece:
+                        into.write(piece)
+                        piece = self._stored()
+            except (HardenError, OSError) as error:
+                trouble.append(error)
+
+        feeder = Thread(target=feed, args=(piece,), daemon=True)
+        feeder.start()
+        self._closing += [feeder.join, tool.wait, tool.kill, out.close]
+        while read := out.read(PIECE):
+            yield read
+        feeder.join()
+        if tool.wait():
+            raise self._damaged("zstd cannot read it")
+        for error in trouble:
+            raise error
+
+    def _damaged(self, why: str) -> HardenError:
+        return HardenError(f"the layer is damaged: {why}", where=self._where, how="copy or build the image again")
+
+
+def _inflate() -> tuple[Callable[[int], Any], Any]:
+    """Return the fastest decompressor of gzip that is installed, and its error; all give the same."""
+    import zlib
+
+    return zlib.decompressobj, zlib.error
+
+
+def _zstd_module() -> Any:
+    """Return the module of the standard library for zstd, or its backport; None when there is neither."""
+    from importlib import import_module
+
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    return None
 
 
 def _verify(fd: int, descriptor: Descriptor, path: str) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
 from hardener.images.blobs import LARGEST, MOST, PIECE, Tar
-from hardener.images.layout import blob, folders
+from hardener.images.image import folders
 from hardener.linux import mounting
 from hardener.linux.consts import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV
 from hardener.linux.mounting import O_DIRECTORY
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from tarfile import TarFile, TarInfo
 
-    from hardener.images.layout import Image
+    from hardener.images.image import Image
 
 WHITEOUT: Final = ".wh."
 OPAQUE: Final = ".wh..wh..opq"
@@ -52,10 +52,11 @@ def layers(image: Image, cache: str) -> tuple[str, ...]:
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise HardenError("others could reach, or change, the layers of images", where=home, how=f"chmod 700 {home}, and own it")
         _sweep(home)
-        for folder, (descriptor, diff_id) in zip(wanted, image.layers, strict=True):
+        for folder, layer in zip(wanted, image.layers, strict=True):
             if not os.path.isdir(folder):
-                with Tar(blob(image.folder, descriptor), descriptor, diff_id) as tar:
-                    _unpack(tar, folder, blob(image.folder, descriptor))
+                path = image.source.path(layer.descriptor)
+                with Tar(path, layer.descriptor, layer.diff_id) as tar:
+                    _unpack(tar, folder, path)
     except OSError as error:
         how = "let yourself write there"
         if error.errno in (ENOSPC, EDQUOT):

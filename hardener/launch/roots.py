@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from hardener.images.layout import Image
+    from hardener.images.image import Image
     from hardener.launch.request import Request
     from hardener.runtime.places import Places
 
@@ -129,19 +129,16 @@ def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:
 
 def image_layers(text: str, places: Places, platform: str = "") -> tuple[Root, Image]:
     """Return the layers of `DIR` or `DIR:NAME`, an image layout, and what the image says."""
-    from hardener.images import layout
+    from hardener.images import layout, platforms
     from hardener.launch import unpacked
 
     here = posix.getcwd()
-    folder, name = text, ""
-    if not layout.is_layout(_absolute(folder, here)) and ":" in text:
-        folder, _, name = text.rpartition(":")
-        if not layout.is_layout(_absolute(folder, here)):  # a name may have a colon itself: DIR:repository:tag
-            folder, _, name = text.partition(":")
-    if not layout.is_layout(_absolute(folder, here)):
+    folder, name = layout.split(_absolute(text, here))
+    if not folder:
         how = suggest(text, [HOST]) or "name an image layout (skopeo copy docker://… oci:DIR:TAG), --rootfs DIR, or host"
         raise HardenError(f"there is no image {text!r}", where="harden run", how=f"images are not fetched yet: {how}")
-    image = layout.read(_absolute(folder, here), name, platform)
+    image = layout.read(folder, name, platform)
+    platforms.check_runs_here(image.platform)
     return Root(*unpacked.layers(image, places.cache)), image
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import posix
 
-from hardener.images import layout
+from hardener.images.image import folders as folders_of
 from hardener.runtime import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hardener.images.layout import Image
+    from hardener.images.image import Image
 
 
 def layers(image: Image, cache: str) -> tuple[str, ...]:
     """Return the folders of an image's layers, the lowest first; `cache` is made if need be, for us alone."""
-    folders = layout.folders(image, cache)
+    folders = folders_of(image, cache)
     if all(posix.access(folder, posix.F_OK) for folder in folders):
         return folders
     from hardener.images import unpack

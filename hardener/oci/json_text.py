@@ -10,24 +10,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+TWICE = "it names a key twice"
+
+
 class _Context:
     """What the scanner asks of a decoder."""
 
     __slots__ = ("memo", "object_hook", "object_pairs_hook", "parse_constant", "parse_float", "parse_int", "strict")
 
-    def __init__(self) -> None:
+    def __init__(self, *, unique: bool) -> None:
         self.strict = True
         self.object_hook = None
-        self.object_pairs_hook = None
+        self.object_pairs_hook = _unique if unique else None
         self.parse_float = float
         self.parse_int = int
         self.parse_constant = float
         self.memo: dict[str, str] = {}
 
 
-def scan(text: str) -> object:
-    """Return the value of a JSON text that has nothing around it. Raises ValueError for anything else."""
-    scanner: Callable[[str, int], tuple[object, int]] = vars(_json)["make_scanner"](_Context())
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError(TWICE)
+    return made
+
+
+def scan(text: str, *, unique: bool = False) -> object:
+    """Return the value of a JSON text that has nothing around it. Raises ValueError for anything else.
+
+    With `unique`, an object with the same key twice is an error, too: whoever made it wants two readers to see two things.
+    """
+    scanner: Callable[[str, int], tuple[object, int]] = vars(_json)["make_scanner"](_Context(unique=unique))
     try:
         value, end = scanner(text, 0)
     except StopIteration as stop:

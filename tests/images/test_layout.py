@@ -71,8 +71,15 @@ def test_an_image_is_chosen_by_name_and_platform(made: Layout) -> None:
         layout.read(where, "oen")
     with pytest.raises(HardenError, match=f"there is no image for linux/{OTHER}"):
         layout.read(where, "one", f"linux/{OTHER}")
+    assert layout.read(where, "v2", OTHER).defaults.user == "foreign"
+
+
+def test_the_only_image_is_taken_whatever_it_is_for(made: Layout) -> None:
+    made.add(made.image(architecture=OTHER))
+    image = layout.read(str(made.path))
+    assert image.platform.architecture == OTHER
     with pytest.raises(HardenError, match=f"the image is for linux/{OTHER}, and this machine is") as error:
-        layout.read(where, "v2", OTHER)
+        platforms.check_runs_here(image.platform)
     assert "binfmt_misc" in error.value.how
 
 
@@ -180,7 +187,7 @@ def damage(made: Layout, what: str) -> None:
         ("layer type", "unknown type of layer 'application/zip'"),
         ("many", "the image has 501 layers"),
         ("deep", "nested too deeply"),
-        ("json", "this is not JSON"),
+        ("json", "this JSON is nested too deeply"),
         ("binary", "this is not JSON"),
         ("large", "this is larger than"),
         ("list", "the document must be an object"),

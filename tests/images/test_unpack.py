@@ -325,8 +325,8 @@ def test_a_disk_that_is_full(made: Layout, monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_tarfile_may_not_do(made: Layout) -> None:
     made.add(made.image(GOOD, architecture=str(platforms.machine().architecture)))
     image = layout.read(str(made.path))
-    descriptor, diff_id = image.layers[0]
-    with blobs.Tar(layout.blob(image.folder, descriptor), descriptor, diff_id) as opened:
+    [layer] = image.layers
+    with blobs.Tar(image.source.path(layer.descriptor), layer.descriptor, layer.diff_id) as opened:
         opened.read(600)
         opened.seek(100)
         assert opened.read(12) == GOOD[100:112]

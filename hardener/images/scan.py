@@ -1,0 +1,125 @@
+"""One pass over all layers of an image: whoever wants to see files is shown them on the way, and nothing is written.
+
+What is seen is not verified before the end of its layer, and `scan` returns only when all was: use nothing before it has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hardener.errors import HardenError
+from hardener.images.blobs import LayerStream
+from hardener.images.image import histories, place
+from hardener.images.limits import LIMITS
+from hardener.images.notes import Notes
+from hardener.images.tar import HOSTILE, Reader
+from hardener.images.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hardener.images.image import Image, Layer
+    from hardener.images.limits import Limits
+    from hardener.images.tar import Entry
+
+    Wanted = tuple["Scanner", int, Entry]  # how many bytes somebody wants, and under which name
+
+WHOLE: Final = -1
+LARGE: Final = 8 << 20  # bytes of content that are shown at once
+WINDOW: Final = 4 << 20  # of what is larger
+OVERLAP: Final = 64 << 10  # of two windows: nothing shorter is cut in two
+
+
+class Scanner(Protocol):
+    """Somebody who looks into files."""
+
+    def wants(self, entry: Entry, layer: Layer) -> int:
+        """Return how many bytes of an entry's content to show: none (0), the first n, or `WHOLE`. Asked of every entry.
+
+        A hardlink has none of its own. Who wants it all the same is shown its target's in a second pass over the layer; who looks at
+        each file has seen that already, and says 0.
+        """
+
+    def see(self, entry: Entry, layer: Layer, content: bytes, offset: int) -> None:
+        """Look at content that was wanted: once, or where it is larger than `LARGE`, window for window from `offset` on."""
+
+
+def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS) -> View:
+    """Show the files of all layers, the lowest first, to scanners; return the merged root.
+
+    Raises HardenError when a layer is not what its digests say, or is made to do harm.
+    """
+    notes = Notes()
+    view = View(image, notes)
+    steps = sum([not step.empty_layer for step in histories(image.config)])
+    if steps not in (0, len(image.layers)):
+        notes.add("steps of the history for other layers than there are", image.name, f"{steps} for {len(image.layers)} layers")
+    left = limits.entries
+    for layer in image.layers:
+        with open_layer(image, layer, limits) as stream:
+            reader = Reader(stream.more, f"layer {layer.index + 1}", limits, notes)
+            view.begin(layer)
+            again = _pass(reader, layer, scanners, view)
+            stream.finish()
+        left -= view.layers[layer.index].entries
+        if left < 0:
+            raise HardenError(f"the image has more than {limits.entries} entries", where=image.name, how=HOSTILE)
+        if again:
+            _second(image, layer, again, limits)
+    view.end()
+    return view
+
+
+def open_layer(image: Image, layer: Layer, limits: Limits = LIMITS) -> LayerStream:
+    """Return the verified stream of a layer's tar."""
+    return LayerStream(image.source.open(layer.descriptor), layer.descriptor, layer.diff_id, place(image.source, layer.descriptor), limits)
+
+
+def _pass(reader: Reader, layer: Layer, scanners: Sequence[Scanner], view: View) -> dict[str, list[Wanted]]:
+    """Show one layer; return who wants the content of hardlinks, by the path of their target."""
+    again: dict[str, list[Wanted]] = {}
+    for entry in iter(reader.next, None):
+        view.add(entry)
+        wanted = [(scanner, size, entry) for scanner in scanners if (size := scanner.wants(entry, layer))]
+        if wanted and entry.kind == "file":
+            _show(reader, entry, layer, wanted)
+        elif wanted and entry.kind == "hardlink":
+            again.setdefault(view.target(entry.link), []).extend(wanted)
+    return again
+
+
+def _second(image: Image, layer: Layer, again: dict[str, list[Wanted]], limits: Limits) -> None:
+    """Show the targets of hardlinks to who wants them under the name of the link."""
+    with open_layer(image, layer, limits) as stream:
+        reader = Reader(stream.more, f"layer {layer.index + 1}", limits, Notes())
+        for entry in iter(reader.next, None):
+            if entry.kind == "file" and (wanted := again.get(entry.name)):
+                _show(reader, entry, layer, wanted)
+        stream.finish()
+
+
+def _show(reader: Reader, entry: Entry, layer: Layer, wanted: list[Wanted]) -> None:
+    """Show the content of a file to all who want it, each under the name that it is wanted for."""
+    who = [(scanner, entry.size if size == WHOLE else min(size, entry.size), name) for scanner, size, name in wanted]
+    most = max([size for _, size, _ in who])
+    if most <= LARGE:
+        content = reader.content(most)
+        for scanner, size, each in who:
+            scanner.see(each, layer, content if size == most else content[:size], 0)
+        return
+    content = reader.content(LARGE)
+    for scanner, size, each in who:
+        if size <= LARGE:
+            scanner.see(each, layer, content[:size], 0)
+    offset = 0
+    while True:
+        window = content[:WINDOW]
+        for scanner, size, each in who:
+            if size > LARGE and offset < size:
+                scanner.see(each, layer, window[: size - offset], offset)
+        if offset + len(window) >= most:
+            return
+        offset += WINDOW - OVERLAP
+        content = content[WINDOW - OVERLAP :]
+        if len(content) < WINDOW:
+            content += reader.content(min(WINDOW - len(content), most - offset - len(content)))
