@@ -47,7 +47,7 @@ check-imports: $(STAMP)
 check-security: $(STAMP)
 	@$(BIN)/bandit -q -r hardener -c pyproject.toml || { echo "check-security: remove the cause, or write '# nosec B000: why' on the line, then: make check-security"; exit 1; }
 
-bench: $(STAMP)  ## compare speed and memory with the peers (ONLY=compose, dockerfile or launch: one part; BENCH_DIR=directory: on your own files)
+bench: $(STAMP)  ## compare speed and memory with the peers (ONLY=compose, dockerfile, images or launch: one part; BENCH_DIR=directory: on your own files)
 	@ONLY=$(ONLY) $(BIN)/python bench/lint.py
 
 fix: $(STAMP)  ## let the formatter and the linter repair what they can

@@ -2,8 +2,8 @@
 
 `make bench` generates the files; `BENCH_DIR=folder make bench` copies those below a folder instead. Every tool gets exactly the same
 files, each in a folder of its own; the rounds of the tools are interleaved, so that a busy moment of the machine hits all of them.
-`ONLY=compose`, `ONLY=dockerfile` or `ONLY=launch` runs one part; `BENCH_QUICK=1` runs each tool once; `BENCH_FULL=1` puts the peers
-through the scaling part too.
+`ONLY=compose`, `ONLY=dockerfile`, `ONLY=images` or `ONLY=launch` runs one part; `BENCH_QUICK=1` runs each tool once; `BENCH_FULL=1` puts
+the peers through the scaling part too.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import dockerfiles
+import images
 import launch
 import services
 from contest import QUICK, Contest, plain
@@ -23,6 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 PARTS = {
     "dockerfile": (dockerfiles, "lint"),
     "compose": (services, "compose"),
+    "images": (images, "images"),
     "launch": (launch, "launch"),
 }  # by what ONLY says; the names of the results
 

@@ -1,0 +1,159 @@
+"""The part of the bench that is about images: fetching, unpacking and judging one, beside the tools that do the same.
+
+Each row of PARTS is one piece of work that several programs do on the same image, which lies in an image layout and in a registry of this
+machine. To add one: a function that yields who takes part, and its row.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import image_corpus
+import measure
+import peers
+from contest import QUICK, TIMEOUT_S, Contest, seconds
+
+TITLE = "harden on images, beside its peers"
+TOOLS = (peers.HARDEN,)
+ROUNDS = 1 if QUICK else 7
+
+
+class Entrant(NamedTuple):
+    """A program that takes part: what is run; `clean` is removed before each run; `rounds` is how often it is worth it."""
+
+    name: str
+    command: Sequence[str]
+    clean: Path | None = None
+    environment: dict[str, str] | None = None
+    rounds: int = ROUNDS
+
+
+class Bench(NamedTuple):
+    """The image: `layout` is the folder of an OCI layout, in which it is called v1; `reference` is where it is in the registry."""
+
+    contest: Contest
+    layout: Path
+    reference: str
+
+    @property
+    def harden(self) -> str:
+        """The program `harden`."""
+        return f"{self.contest.programs['harden']}/harden"
+
+    def folder(self, name: str) -> Path:
+        """Return a folder for somebody's results, which need not be there."""
+        return self.contest.scratch / name
+
+
+class Part(NamedTuple):
+    """A piece of work, and who takes part in it."""
+
+    title: str
+    entrants: Callable[[Bench], Iterator[Entrant]]
+
+
+def _pull(bench: Bench) -> Iterator[Entrant]:
+    """Yield who fetches the image into an OCI layout, with all digests checked."""
+    ours, theirs = bench.folder("pulled"), bench.folder("copied")
+    yield Entrant("harden", (bench.harden, "pull", "--quiet", bench.reference), ours, {"HARDENER_ROOT": str(ours)})
+    if shutil.which("skopeo"):
+        command = ("skopeo", "copy", "--quiet", "--src-tls-verify=false", f"docker://{bench.reference}", f"oci:{theirs}:v1")
+        yield Entrant("skopeo copy", command, theirs)
+
+
+PARTS = {
+    "pull": Part("Fetch the image from a registry on this machine", _pull),
+}
+"""By the key of the results."""
+
+
+def run(contest: Contest, results: dict[str, object]) -> Iterator[str]:
+    """Yield the sections of the report, and put the numbers into `results`; nothing where there is no registry."""
+    missing = [name for name in ("docker-registry", "skopeo") if shutil.which(name) is None]
+    if sys.platform != "linux" or not Path("/var/lib/dpkg/status").exists() or missing:
+        print(f"bench: without images: it takes Debian{', and '.join(['', *missing])}", file=sys.stderr)
+        return
+    print("bench: making an image", file=sys.stderr)
+    layout = contest.scratch / "image"
+    image_corpus.write(layout, image_corpus.SIZE // (10 if QUICK else 1))
+    with _registry(contest.scratch) as host:
+        reference = f"{host}/bench:v1"
+        push = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:v1", f"docker://{reference}"]
+        subprocess.run(push, check=True)
+        bench = Bench(contest, layout, reference)
+        size = sum(path.stat().st_size for path in layout.rglob("*") if path.is_file())
+        results["bytes"] = size
+        yield f"The image: packages of Debian in three layers, {size / 1e6:.0f} MB compressed.\n"
+        for key, part in PARTS.items():
+            print(f"bench: images: {key}", file=sys.stderr)
+            yield _section(bench, part, key, results)
+
+
+def _section(bench: Bench, part: Part, key: str, results: dict[str, object]) -> str:
+    """Run all who take part, interleaved, after one round that is not counted."""
+    entrants = list(part.entrants(bench))
+    costs: dict[str, list[measure.Cost]] = {entrant.name: [] for entrant in entrants}
+    for turn in range(0 if QUICK else -1, ROUNDS):
+        for entrant in entrants:
+            if turn >= entrant.rounds:
+                continue
+            cost = _once(bench, entrant)
+            if turn >= 0:
+                costs[entrant.name].append(cost)
+    rows = {name: measure.summarize(found) for name, found in costs.items()}
+    results[key] = {name: row._asdict() for name, row in rows.items()}
+    ours = rows["harden"].wall_s
+    lines = [f"### {part.title}", "", "| program | wall | min | CPU | peak memory | time, harden = 1 |", "|---|--:|--:|--:|--:|--:|"]
+    for name, row in rows.items():
+        times = " | ".join(map(seconds, (row.wall_s, row.wall_min_s, row.cpu_s)))
+        lines.append(f"| {name} | {times} | {row.peak_kb / 1024:.0f} MB | {row.wall_s / ours:.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def _once(bench: Bench, entrant: Entrant) -> measure.Cost:
+    if entrant.clean is not None:
+        shutil.rmtree(entrant.clean, ignore_errors=True)
+    environment = bench.contest.environment | (entrant.environment or {})
+    output = bench.contest.scratch / "output"
+    cost = measure.run(entrant.command, cwd=bench.contest.scratch, output=output, environment=environment, timeout_s=TIMEOUT_S)
+    if cost is None or cost.exit_code not in (0, 1):  # 1: findings
+        raise SystemExit(f"bench: {entrant.name} failed: {' '.join(entrant.command)}")
+    return cost
+
+
+@contextmanager
+def _registry(scratch: Path) -> Iterator[str]:
+    """Yield the address of a registry that is empty, on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    configuration = scratch / "registry.yml"
+    storage = scratch / "registry"
+    configuration.write_text(
+        f"version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n"
+        f'storage: {{filesystem: {{rootdirectory: {storage}}}}}\nhttp: {{addr: "{host}", secret: bench}}\n'
+    )
+    with (scratch / "registry.log").open("wb") as log:
+        server = subprocess.Popen(
+            ["docker-registry", "serve", str(configuration)], stdout=log, stderr=log, env={"PATH": os.environ["PATH"]}
+        )
+    try:
+        for _ in range(100):
+            time.sleep(0.1)
+            try:
+                with urllib.request.urlopen(f"http://{host}/v2/", timeout=5):
+                    break
+            except OSError:
+                continue
+        yield host
+    finally:
+        server.terminate()
+        server.wait()
