@@ -13,6 +13,7 @@ from hardener.record import NamedTuple
 from hardener.rules.context import Settings
 
 if TYPE_CHECKING:
+    from hardener.policies.images import Images
     from hardener.policies.runtime import Runtime
 
 
@@ -51,6 +52,7 @@ class Config:
         "fail_on",
         "floors",
         "forbidden_ignores",
+        "images",
         "profile",
         "require_reason",
         "required_labels",
@@ -80,6 +82,7 @@ class Config:
         self.require_reason = False
         self.rules: list[str] = []  # absolute folders or files of further rules
         self.runtime: Runtime | None = None  # of a policy that holds services to it
+        self.images: Images | None = None  # of a policy that asks for something of images
         self.baseline: str | None = None  # absolute
         self.settings: list[Setting] = []
 

@@ -186,6 +186,11 @@ class Linter:
             outcome.rules[rule.id] = rule
         neighbour = no_neighbour if is_stdin else self._neighbour_of(os.path.dirname(opened.absolute))
         opened.weigh_all(plan.dispatch.judge(Context(document, plan.settings, neighbour)), outcome)
+        if opened.config.images is not None:
+            from hardener.engine import image_demands  # late: few policies ask for it
+
+            for result in image_demands.judge_dockerfile(opened.config.images, document):
+                opened.weigh_demand(result, outcome)
 
     def read(self, target: Target) -> SourceFile | FileError:
         """Return the text of a target's file."""
@@ -267,6 +272,11 @@ class Opened:
             outcome.findings.append(finding)
         else:
             outcome.suppressed.append(Suppressed(finding, "inline", ignore.reason, ignore.expires))
+
+    def weigh_demand(self, result: Judged, outcome: Outcome) -> None:
+        """Turn what a policy asks for beyond rules into a finding: no comment ignores it, and no configuration changes its severity."""
+        outcome.rules[result.rule.id] = result.rule
+        Opened(self.file, self.absolute, self.config, self.plan, None, self._options).weigh(result, result.rule.severity, outcome)
 
     def _ignore(self, rule: Rule, match: Match) -> ignores.Ignore | None:
         if self._comments is None:

@@ -23,6 +23,9 @@ def tighten(config: Config, policy: Policy) -> None:
     if gate.runtime:
         config.runtime = policy.runtime
         config.note("runtime", "true", gate.places["runtime"].where)
+    if policy.images is not None:
+        config.images = policy.images
+        config.note("images", "true", policy.path)
     if gate.allowed_registries:
         config.trusted_registries[:] = gate.allowed_registries
         for registry in gate.allowed_registries:

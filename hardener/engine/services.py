@@ -17,8 +17,9 @@ from hardener.rules.context import ServiceContext
 from hardener.text import Pattern, SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from hardener.engine.config import Config
     from hardener.sources.service import Build, Project
 
 MAX_FILES: Final = 500
@@ -88,16 +89,20 @@ class ServiceJudge:
                 self._dockerfile(service.build, files, opened, by_file, outcome)
         for path, results in by_file.items():
             opened.at(path).weigh_all(results, outcome)
-        if own.config.runtime is not None:
+        for result in self._demands(own.config, project):
+            opened.of(result.match.file or project.file).weigh_demand(result, outcome)
+        outcome.notices.extend(opened.notices())
+
+    def _demands(self, config: "Config", project: "Project") -> "Iterator[Judged]":
+        """Yield what a policy asks of containers and of images beyond rules."""
+        if config.runtime is not None:
             from hardener.engine import runtime_demands  # late: few policies ask for it
 
-            for result in runtime_demands.judge(own.config.runtime, project):
-                outcome.rules[result.rule.id] = result.rule
-                place = opened.of(result.match.file or project.file)
-                # No comment ignores what a policy asks of a container.
-                demanded = Opened(place.file, place.absolute, place.config, place.plan, None, linter.options)
-                demanded.weigh(result, result.rule.severity, outcome)
-        outcome.notices.extend(opened.notices())
+            yield from runtime_demands.judge(config.runtime, project)
+        if config.images is not None:
+            from hardener.engine import image_demands  # likewise
+
+            yield from image_demands.judge_services(config.images, project)
 
     def _compose(self, target: Target, file: SourceFile, files: "_Files", outcome: Outcome) -> "Project | None":
         from hardener.sources import compose

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from hardener.finding import Finding, Report, Rule, Severity
+from hardener.policies.images import IMAGES_KEYS
 from hardener.policies.model import Gate, Policy, Word
 from hardener.policies.runtime import RUNTIME_KEYS
 from hardener.record import NamedTuple
@@ -23,6 +24,9 @@ REGISTRY_TAG: Final = "registry"
 
 RUNTIME_TAG: Final = "policy-runtime"
 """Rules with this tag stand for a key of `runtime:`, `runtime.` before it being their id."""
+
+IMAGES_TAG: Final = "policy-images"
+"""Rules with this tag stand for a key of `images:`, `images.` before it being their id."""
 
 
 class Violation(NamedTuple):
@@ -67,8 +71,8 @@ def violations(policy: Policy, report: Report, resolve: Resolve) -> tuple[Violat
     checks = [*judge.checks()]  # the keys that name rules first: what they take, `fail-on` leaves alone
     registries = [*judge.registries()]
     required = judge.required()
-    runtime = [*judge.runtime(policy)]
-    return (*judge.fail_on(), *required, *judge.limits(), *judge.ignores(), *registries, *judge.coverage(), *checks, *runtime)
+    demands = [*judge.runtime(policy), *judge.images(policy)]
+    return (*judge.fail_on(), *required, *judge.limits(), *judge.ignores(), *registries, *judge.coverage(), *checks, *demands)
 
 
 class _Judge:
@@ -80,8 +84,10 @@ class _Judge:
         self.resolve = resolve
         self.told: set[Finding] = set()
         self.unseen = frozenset(_tagged(report.findings, COVERAGE_TAG) if gate.coverage else ())
-        self.demands = _tagged(report.findings, RUNTIME_TAG)  # each is told under its own key, and counted nowhere else
-        self.seen = [finding for finding in report.findings if finding not in self.unseen and RUNTIME_TAG not in finding.rule.tags]
+        # Each of these is told under its own key, and counted nowhere else.
+        self.demands, self.of_images = _tagged(report.findings, RUNTIME_TAG), _tagged(report.findings, IMAGES_TAG)
+        apart = self.unseen.union(self.demands, self.of_images)
+        self.seen = [finding for finding in report.findings if finding not in apart]
 
     def ids(self, *words: Word) -> frozenset[str]:
         """Return the ids of the rules that words name."""
@@ -171,6 +177,15 @@ class _Judge:
             where = "" if policy.runtime is None else policy.runtime.where(key)
             yield Violation(Word(key, where, f"runtime.{key}"), RUNTIME_KEYS[key.partition(".")[0]], tuple(hits))
 
+    def images(self, policy: Policy) -> Iterator[Violation]:
+        """Yield each key of `images:` that a name falls short of."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.of_images:
+            found.setdefault(finding.rule.id.removeprefix("images."), []).append(finding)
+        for key, hits in found.items():
+            where = "" if policy.images is None else policy.images.at(key)
+            yield Violation(Word(key, where, f"images.{key}"), IMAGES_KEYS[key], tuple(hits))
+
     def coverage(self) -> Iterator[Violation]:
         if self.unseen and self.gate.coverage == "fail":
             hits = tuple(finding for finding in self.report.findings if finding in self.unseen)
@@ -199,7 +214,8 @@ def _demands(policy: Policy) -> int:
     gate = policy.gate
     single = (gate.fail_on is not None, gate.require_reason, bool(gate.allowed_registries), gate.coverage == "fail")
     checks = sum(not check.reason for check in gate.checks)
-    return sum(single) + len(set(gate.require)) + len(gate.limits) + len(gate.forbid_ignores) + checks + _runtime_demands(policy)
+    further = _runtime_demands(policy) + _images_demands(policy)
+    return sum(single) + len(set(gate.require)) + len(gate.limits) + len(gate.forbid_ignores) + checks + further
 
 
 def _runtime_demands(policy: Policy) -> int:
@@ -207,3 +223,8 @@ def _runtime_demands(policy: Policy) -> int:
     if not policy.gate.runtime or policy.runtime is None:
         return 0
     return len([key for key in policy.runtime.places or {} if key in RUNTIME_KEYS and key != "loosen"])
+
+
+def _images_demands(policy: Policy) -> int:
+    """Return how many demands are made of the names of images; whether they are signed is no matter of text."""
+    return 0 if policy.images is None else len(policy.images.allowed) + (policy.images.digest_where is not None)

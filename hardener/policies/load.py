@@ -17,6 +17,7 @@
       environments:
         production: {require: [HD104], thresholds: {HD201: 0}}
     runtime: {memory: 512MiB, read-only: true, loosen: [memory]}     # every key: RUNTIME_KEYS
+    images: {require-digest: true}                                   # every key: IMAGES_KEYS
 
 A policy tightens what it extends: lists grow, the lower threshold holds. An environment that would loosen it is an error.
 """
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from hardener.policies.runtime import Runtime
     from hardener.sources.yaml_nodes import Entry, Mapping, Node
 
-_KEYS: Final = ("name", "extends", "why", "gate", "runtime")
+_KEYS: Final = ("name", "extends", "why", "gate", "runtime", "images")
 _ENVIRONMENT_KEYS: Final = tuple(key for key in GATE_KEYS if key not in ("checks", "environments"))
 _CHECK_KEYS: Final = ("title", "rules", "not-checkable")
 
@@ -90,6 +91,7 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
     base: Policy | None = None
     name, why, gate = "", "", Gate()
     runtime: Node | None = None
+    images: Node | None = None
     for entry in reader.entries(root, _KEYS):
         match entry.key.text:
             case "name":
@@ -101,6 +103,8 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
                 base = _load(found, (*below, path))
             case "runtime":
                 runtime = entry.value
+            case "images":
+                images = entry.value
             case _:
                 gate = reader.gate(entry, "gate", tuple(GATE_KEYS))
     if not name:
@@ -113,15 +117,21 @@ def _load(path: str, below: tuple[str, ...]) -> Policy:
         extends = (Origin(base.name, base.why, base.path), *base.extends)
     for environment in gate.environments:
         _require_tightening(whole, gate.environments[environment], environment)
-    profiles: list[str] = []
+    further: list[str] = []
     asked = base.runtime if base is not None else None
     if runtime is not None:
-        asked = _runtime(runtime, file, name, asked, profiles)
+        asked = _runtime(runtime, file, name, asked, further)
+    wanted = base.images if base is not None else None
+    if images is not None:
+        from hardener.policies import images_load  # late: few policies ask for it
+
+        wanted = images_load.read(images, file, name, wanted, further)
     holding = next((gate for gate in (whole, *whole.environments.values()) if gate.runtime), None)
     if holding is not None and asked is None:
         where = holding.places["runtime"].where
         raise HardenError("there is no `runtime:` to hold services to", where=where, how="add one, or extend a policy that has one")
-    return Policy(name, why, path, whole, extends, "", asked, (path, *profiles, *(base.files if base is not None else ())))
+    files = (path, *further, *(base.files if base is not None else ()))
+    return Policy(name, why, path, whole, extends, "", asked, files, wanted)
 
 
 def _runtime(node: "Node", file: SourceFile, name: str, base: "Runtime | None", profiles: list[str]) -> "Runtime":

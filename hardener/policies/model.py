@@ -7,6 +7,7 @@ from hardener.finding import Severity
 from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
+    from hardener.policies.images import Images
     from hardener.policies.runtime import Runtime
 
 COVERAGE: Final = ("allow", "warn", "fail")
@@ -103,4 +104,5 @@ class Policy(NamedTuple):
     extends: tuple[Origin, ...] = ()  # the nearest first
     environment: str = ""  # whose further demands are part of `gate`
     runtime: "Runtime | None" = None  # what a container that runs must satisfy
-    files: tuple[str, ...] = ()  # every file that took part: itself, what it extends, profiles of system calls
+    files: tuple[str, ...] = ()  # every file that took part: itself, what it extends, profiles of system calls, keys
+    images: "Images | None" = None  # what images must satisfy, as they are named and as they run

@@ -5,6 +5,7 @@ from typing import Final
 
 from hardener import __version__
 from hardener.policies.gate import Resolve, Verdict
+from hardener.policies.images import IMAGES_KEYS, Images
 from hardener.policies.model import GATE_KEYS, Check, Gate, Policy, Word
 from hardener.policies.runtime import NO_SWAP, RUNTIME_KEYS, Runtime, size_text
 from hardener.record import NamedTuple
@@ -39,6 +40,9 @@ def verdict_text(verdict: Verdict, shown: Shown, *, color: bool = False) -> str:
         end = f"{paint(RED, 'not passed')}: {count(len(report.errors), 'error')}; {what}"
     else:
         end = f"{paint(GREEN, 'passed')}: {what}"
+    signed = verdict.policy.images.signed if verdict.policy.images is not None else ()
+    if signed:
+        end += "; whether images are signed, `harden run` and `harden image verify` check"
     if verdict.unseen:
         end += f"; {count(len(verdict.unseen), 'part')} could not be seen, `harden lint` shows which"
     out.append(f"{paint(BOLD, _title(verdict.policy))}: {end}")
@@ -101,6 +105,10 @@ def policy_text(policy: Policy, resolve: Resolve, shown: Shown, *, color: bool =
     for demand in _runtime_rows(policy.runtime):
         out += ["", paint(BOLD, f"runtime.{demand.key}"), f"  {RUNTIME_KEYS[demand.key]}"]
         out.append(f"    {demand.value}  {paint(DIM, shown(demand.where))}")
+    images = [*_images_rows(policy.images)]
+    for key in dict.fromkeys(row.key for row in images):
+        out += ["", paint(BOLD, f"images.{key}"), f"  {IMAGES_KEYS[key]}"]
+        out += [f"    {row.value}  {paint(DIM, shown(row.where))}" for row in images if row.key == key]
     unset = [f"  gate.{key}: {meaning}" for key, meaning in GATE_KEYS.items() if key not in {row.key for row in rows}]
     if unset:
         out += ["", paint(BOLD, "not asked for"), *unset]
@@ -126,12 +134,24 @@ def policy_json(policy: Policy, resolve: Resolve, shown: Shown) -> str:
         }
         for row in _runtime_rows(policy.runtime)
     ]
+    images: list[Json] = [
+        {
+            "key": f"images.{key}",
+            "meaning": meaning,
+            "demands": [
+                {"asks": row.value, "where": shown(row.where), "notes": []} for row in _images_rows(policy.images) if row.key == key
+            ],
+        }
+        for key, meaning in IMAGES_KEYS.items()
+        if policy.images is not None
+    ]
     document: dict[str, Json] = {
         "version": VERSION,
         "tool": {"name": "hardener", "version": __version__},
         "policy": _policy(policy, shown),
         "keys": keys,
         "runtime": runtime,
+        "images": images,
     }
     return encode(document, depth=2) + "\n"
 
@@ -197,6 +217,20 @@ def _runtime_rows(runtime: Runtime | None) -> Iterator[Row]:
         elif key in ("memory", "memory-swap", "shm-size"):
             value = _size(value)
         yield Row(key, _written(value), runtime.where(key))
+
+
+def _images_rows(images: Images | None) -> Iterator[Row]:
+    """Yield every demand of `images:`."""
+    if images is None:
+        return
+    for allowed in images.allowed:
+        yield Row("allowed-registries", ", ".join(allowed.registries), allowed.where)
+    if images.digest_where is not None:
+        yield Row("require-digest", "true", images.digest_where)
+    for rule in images.signed:
+        keys = " or ".join(key.name for key in rule.keys)
+        as_what = f", as {' or '.join(rule.signed_as)}" if rule.signed_as else ""
+        yield Row("require-signature", f"{rule.registry}: {keys}{as_what}", rule.where)
 
 
 def _size(value: object) -> str:

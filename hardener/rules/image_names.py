@@ -1,9 +1,8 @@
-"""What the name of an image promises: a version or a channel, and a registry that the team trusts.
+"""What the name of an image promises: a version or a channel.
 
 The same for Dockerfiles, compose files and run lines.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from hardener.oci.reference import Reference
@@ -25,7 +24,6 @@ _DISTRIBUTION_NAMES: Final = frozenset(
 _DISTRIBUTIONS: Final = frozenset({"debian", "ubuntu", "buildpack-deps"})
 _TAG_PARTS = Pattern(r"[-_.]")
 
-_DOCKER_HUB: Final = frozenset({"docker.io", "hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -60,37 +58,3 @@ def digest_error(digest: str) -> str:
     if expected is None or len(value) == expected:
         return ""
     return f"a {algorithm} digest has {expected} hexadecimal digits, not {len(value)}"
-
-
-def is_trusted(registry: str, repository: str | None, patterns: Iterable[str]) -> bool:
-    """Whether a list of registries (with `*`, and paths where wanted) covers an image; a `repository` that is not known may be covered."""
-    registry = registry_name(registry)
-    for pattern in patterns:
-        host, slash, path = pattern.lower().removeprefix("https://").removeprefix("http://").rstrip("/").partition("/")
-        if not _wildcard(registry_name(host), registry):
-            continue
-        if not slash or repository is None or _wildcard(path, repository) or _wildcard(f"{path}/*", repository):
-            return True
-    return False
-
-
-def registry_name(host: str) -> str:
-    """Return the one name of a registry that has several."""
-    return "docker.io" if host in _DOCKER_HUB else host
-
-
-def _wildcard(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern of `*`s; each piece is looked for once, so the cost is linear."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return first == text
-    last = rest.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for piece in rest:
-        found = text.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True

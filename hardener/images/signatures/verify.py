@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
@@ -10,6 +9,7 @@ from hardener.images.signatures import claims
 from hardener.images.signatures.attached import SIMPLE, Attachments
 from hardener.oci.reference import error as reference_error
 from hardener.oci.reference import split
+from hardener.oci.registries import covers
 from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _check_name(text: str, wanted: Reference | None, signed_as: Sequence[str]) -
     named = split(text)
     repository = f"{named.registry}/{named.repository}"
     if signed_as:
-        if not any(fnmatchcase(repository, pattern) for pattern in signed_as):
+        if not covers(named.registry, named.repository, signed_as):
             raise HardenError(f"it is signed as {repository}, not as {' or '.join(signed_as)}")
     elif wanted is not None:
         if repository != f"{wanted.registry}/{wanted.repository}":

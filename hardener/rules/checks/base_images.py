@@ -9,10 +9,11 @@ from typing import Final
 
 from hardener.finding import Match, Severity
 from hardener.oci.reference import error as reference_error
+from hardener.oci.registries import covers, registry_name
 from hardener.rules.checks import Check
 from hardener.rules.context import Context
 from hardener.rules.facts import PairSubject
-from hardener.rules.image_names import digest_error, follows_channel, is_trusted, moves, registry_name
+from hardener.rules.image_names import digest_error, follows_channel, moves
 from hardener.sources.commands import Invocation
 from hardener.sources.dockerfile import Dockerfile
 from hardener.sources.expansion import DECLARED, HOLE, PLATFORM_ARGS, Known
@@ -49,7 +50,7 @@ def _text(image: ImageReference) -> str:
     return image.value.text if isinstance(image.value, Known) else image.raw
 
 
-def _is_image(image: ImageReference) -> bool:
+def is_image(image: ImageReference) -> bool:
     """Whether a reference names an image that will be pulled, in a form that can be."""
     if not image.is_external or not image.raw:
         return False
@@ -71,38 +72,38 @@ def _match(reference: ImageReference, **values: str) -> Match:
 
 def untagged(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references with neither tag nor digest."""
-    if image.role != "syntax" and _is_image(image):
+    if image.role != "syntax" and is_image(image):
         yield _match(image)
 
 
 def latest(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references to `latest`."""
-    if image.role != "syntax" and _is_image(image):
+    if image.role != "syntax" and is_image(image):
         yield _match(image)
 
 
 def moving_tag(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references to a tag that names a channel or a flavour, not a version."""
-    if image.role != "syntax" and isinstance(image.tag, str) and moves(image.reference) and _is_image(image):
+    if image.role != "syntax" and isinstance(image.tag, str) and moves(image.reference) and is_image(image):
         yield _match(image, tag=image.tag, what="follows a channel" if follows_channel(image.tag) else "names a flavour and no version")
 
 
 def without_digest(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield references with a proper tag and no digest; what has no proper tag is the business of other rules."""
     tag = image.tag
-    if isinstance(tag, str) and tag != "latest" and not moves(image.reference) and _is_image(image):
+    if isinstance(tag, str) and tag != "latest" and not moves(image.reference) and is_image(image):
         yield _match(image)
 
 
 def unpinned_syntax(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield `# syntax=` frontends without a version."""
-    if image.digest is None and (image.tag is None or image.tag == "latest" or moves(image.reference)) and _is_image(image):
+    if image.digest is None and (image.tag is None or image.tag == "latest" or moves(image.reference)) and is_image(image):
         yield _match(image)
 
 
 def digest_without_version(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield digests whose version a reader cannot see."""
-    if image.tag in (None, "latest") and _is_image(image):
+    if image.tag in (None, "latest") and is_image(image):
         yield _match(image)
 
 
@@ -141,16 +142,16 @@ def untrusted_registry(image: ImageReference, context: Context) -> Iterator[Matc
     """Yield images from registries that the team does not list."""
     patterns = context.settings.trusted_registries
     registry = image.registry
-    if not patterns or not isinstance(registry, str) or not _is_image(image):
+    if not patterns or not isinstance(registry, str) or not is_image(image):
         return
     repository = image.repository
-    if not is_trusted(registry, repository if isinstance(repository, str) else None, patterns):
+    if not covers(registry, repository if isinstance(repository, str) else None, patterns):
         yield _match(image, registry=registry_name(registry))
 
 
 def end_of_life(image: ImageReference, context: Context) -> Iterator[Match]:
     """Yield images of releases that get no more fixes."""
-    if image.role == "syntax" or not isinstance(image.name, str) or not _is_image(image):
+    if image.role == "syntax" or not isinstance(image.name, str) or not is_image(image):
         return
     if image.tag is not None and not isinstance(image.tag, str):
         return
@@ -164,7 +165,7 @@ def end_of_life(image: ImageReference, context: Context) -> Iterator[Match]:
 def full_size_base(stage: Stage, context: Context) -> Iterator[Match]:
     """Yield the base of the final stage when it is the large variant of an image."""
     image = stage.root.image
-    if not isinstance(image.name, str) or not _is_image(image) or (image.tag is not None and not isinstance(image.tag, str)):
+    if not isinstance(image.name, str) or not is_image(image) or (image.tag is not None and not isinstance(image.tag, str)):
         return
     from hardener.rules.known_images import slim_exists
 

@@ -10,9 +10,10 @@ from typing import Final
 from hardener.finding import Match, Severity
 from hardener.oci.reference import Reference, split
 from hardener.oci.reference import error as reference_error
+from hardener.oci.registries import covers, registry_name
 from hardener.rules.checks import Check
 from hardener.rules.context import ServiceContext
-from hardener.rules.image_names import digest_error, follows_channel, is_trusted, moves, registry_name
+from hardener.rules.image_names import digest_error, follows_channel, moves
 from hardener.sources.expansion import HOLE
 from hardener.sources.service import Project, Service, Setting
 from hardener.sources.unknown import UNKNOWN, UnknownType
@@ -52,6 +53,17 @@ def _built(project: Project) -> frozenset[str]:
             names = (*service.build.tags, *(() if service.image is None else (service.image,)))
             found.update(name.text for name in names)
     return frozenset(found)
+
+
+def in_registry(service: Service, project: Project) -> Reference | None:
+    """Return the image of a service that comes from a registry, parts of its name perhaps open (HOLE); None where there is none."""
+    image = service.image
+    if image is None or builds(service) or service.provider is not None or image.text in _built(project):
+        return None
+    reference = split(image.text)
+    if HOLE in image.text.partition("/")[0] or HOLE in reference.registry or reference_error(image.text.replace(HOLE, "x")):
+        return None
+    return reference
 
 
 def _pulled(service: Service, context: ServiceContext) -> tuple[Reference, Setting[str]] | None:
@@ -139,14 +151,11 @@ def pulled_again(service: Service, context: ServiceContext) -> Iterator[Match]:
 def untrusted_registry(service: Service, context: ServiceContext) -> Iterator[Match]:
     """HS605: an image from a registry that the team does not list; the tag may be open."""
     patterns = context.settings.trusted_registries
-    image = service.image
-    if not patterns or image is None or builds(service) or service.provider is not None or image.text in _built(context.project):
-        return
-    reference = split(image.text)
-    if HOLE in image.text.partition("/")[0] or reference_error(image.text.replace(HOLE, "x")):
+    image, reference = service.image, in_registry(service, context.project) if patterns else None
+    if image is None or reference is None:
         return
     repository = None if HOLE in reference.repository else reference.repository
-    if HOLE not in reference.registry and not is_trusted(reference.registry, repository, patterns):
+    if not covers(reference.registry, repository, patterns):
         yield _match(image, image=image.text.replace(HOLE, "…"), registry=registry_name(reference.registry))
 
 
