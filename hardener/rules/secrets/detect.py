@@ -11,6 +11,7 @@ Confidence says how sure it is that the value is a literal credential, severity 
 
 import re
 from collections.abc import Iterator
+from sys import maxsize as MAXSIZE
 
 from hardener.rules.secrets import Secret, literals
 from hardener.rules.secrets.formats import Format, anchors
@@ -61,24 +62,24 @@ def _formats(text: str) -> tuple[list[Secret], list[int]]:
     for hit in pattern.finditer(text):
         at = hit.start()
         for form, anchor, offset in before.get(text[at - 2 : at + 1] if at >= 2 else "", ()):
-            if text.startswith(anchor, at - offset) and (secret := _at(form, at - offset, text)):
+            if text.startswith(anchor, at - offset) and (secret := at_anchor(form, at - offset, text)):
                 found.append(secret)
         for form, anchor, offset in after.get(text[at : at + 3], ()):
-            if text.startswith(anchor, at - offset) and (secret := _at(form, at - offset, text)):
+            if text.startswith(anchor, at - offset) and (secret := at_anchor(form, at - offset, text)):
                 found.append(secret)
         if text[at] in "=:":
             assignments.append(at)
     return found, assignments
 
 
-def _at(form: Format, anchor: int, text: str) -> Secret | None:
-    """Return the credential whose anchor stands at an offset."""
+def at_anchor(form: Format, anchor: int, text: str, end: int = MAXSIZE) -> Secret | None:
+    """Return the credential whose anchor stands at an offset; it is not read beyond `end`."""
     if form.needs and text.find(form.needs, anchor, anchor + 400) < 0:
         return None
     for start in range(max(0, anchor - form.back), anchor + 1):
         if _continues(text, start):
             continue
-        match = re.compile(form.pattern).match(text, start)
+        match = re.compile(form.pattern).match(text, start, end)
         if match and not (match[0][-1].isalnum() and text[match.end() : match.end() + 1].isalnum()):
             verdict = form.proof(match)
             return verdict and Secret.of(form.kind, form.title, match.span(match.lastindex or 0), verdict, form.severity)
