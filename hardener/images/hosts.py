@@ -53,6 +53,8 @@ def split(text: str) -> tuple[str, int | None]:
 
     try:
         parts = urlsplit(f"//{text}")
+        if text.endswith(":"):
+            raise ValueError(text)
         return (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         raise HardenError(f"{text!r:.100} is no host", how="write HOST or HOST:PORT") from None

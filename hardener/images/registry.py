@@ -16,6 +16,7 @@ from hardener.images.body import BUFFER, Body
 from hardener.images.endpoint import DOCUMENT, Endpoint
 from hardener.images.retrying import Patience, Trouble
 from hardener.oci.image import INDEXES, MANIFESTS, SCHEMA_1, Descriptor, Index, split_digest
+from hardener.oci.reference import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hardener.images.body import Stream
     from hardener.images.credentials import Login
     from hardener.images.endpoint import Answer
+    from hardener.images.remote import RemoteSource
     from hardener.oci.reference import Reference
 
     T = TypeVar("T")
@@ -268,7 +270,14 @@ def digest(reference: Reference, options: RegistryOptions | None = None) -> str:
     """Return the digest that an image of a registry has now, of the index where there is one: what a pin must say."""
     if reference.digest:
         return reference.digest
-    return Registry(reference.registry, options).head(reference.repository, reference.tag or "latest").digest
+    return Registry(reference.registry, options).head(reference.repository, reference.tag or DEFAULT_TAG).digest
+
+
+def source(reference: Reference, options: RegistryOptions | None = None) -> RemoteSource:
+    """Return where the blobs of an image of a registry come from. Nothing is asked before something is read."""
+    from hardener.images.remote import RemoteSource
+
+    return RemoteSource(reference, options)
 
 
 def _media_type(answer: Answer) -> str:

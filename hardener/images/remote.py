@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hardener.errors import HardenError
 from hardener.images.registry import Registry, digest_of
-from hardener.oci import reference as references
 from hardener.oci.image import INDEXES, MANIFESTS, Descriptor
+from hardener.oci.reference import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -17,18 +16,23 @@ if TYPE_CHECKING:
 
 
 class RemoteSource:
-    """Blobs of one repository. `top` is what the reference names: an index, or a manifest; `where` is what messages name."""
+    """Blobs of one repository. `where` is what messages name."""
 
-    __slots__ = ("_documents", "registry", "repository", "top", "where")
+    __slots__ = ("_documents", "_name", "registry", "repository", "where")
 
     def __init__(self, reference: Reference, options: RegistryOptions | None = None) -> None:
         self.registry = Registry(reference.registry, options)
         self.repository = reference.repository
-        name = reference.digest or reference.tag or "latest"
-        self.where = f"{reference.registry}/{reference.repository}{'@' if reference.digest else ':'}{name}"
-        content, media_type = self.registry.manifest(self.repository, name)
-        self.top = Descriptor(media_type=media_type, digest=reference.digest or digest_of(content), size=len(content))
-        self._documents = {self.top.digest: content}
+        self._name = reference.digest or reference.tag or DEFAULT_TAG
+        self.where = f"{reference.registry}/{reference.repository}{'@' if reference.digest else ':'}{self._name}"
+        self._documents: dict[str, bytes] = {}
+
+    def top(self) -> Descriptor:
+        """Return what the reference names, an index or a manifest, and keep it for the reader."""
+        content, media_type = self.registry.manifest(self.repository, self._name)
+        found = self._name if ":" in self._name else digest_of(content)
+        self._documents[found] = content
+        return Descriptor(media_type=media_type, digest=found, size=len(content))
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a document whole. Manifests are what their digest says; of others that is for the reader to see."""
@@ -48,10 +52,3 @@ class RemoteSource:
     def path(self, _: Descriptor) -> str:
         """Return '': no blob is a file here."""
         return ""
-
-
-def source(text: str, options: RegistryOptions | None = None) -> RemoteSource:
-    """Return the source of an image by its reference, such as `ghcr.io/owner/app:v1`: what it names has been fetched, nothing else."""
-    if reason := references.error(text):
-        raise HardenError(f"this is no name of an image: {reason}", where=text, how="write NAME:TAG or REGISTRY/NAME:TAG")
-    return RemoteSource(references.split(text), options)

@@ -10,6 +10,7 @@ from layouts import OCI, Layout, entry, tar
 from registries import MANIFEST, DebianRegistry, TinyRegistry
 
 from hardener.errors import HardenError
+from hardener.images import find
 from hardener.images.registry import ACCEPT, Registry, RegistryOptions, digest, digest_of
 from hardener.images.retrying import Patience
 from hardener.oci.image import Descriptor, Manifest
@@ -71,6 +72,21 @@ def test_an_image_of_an_open_registry(plain: DebianRegistry, layout: Layout) -> 
     assert json.loads(blobs[0])["config"]["User"] == "app"
     assert digest(split(f"{plain.host}/app:v1"), options()) == found
     assert digest(split(f"{plain.host}/app@{found}")) == found
+
+
+def test_images_are_found_by_their_names(plain: DebianRegistry, layout: Layout) -> None:
+    name = f"{plain.host}/app:v1"
+    for text in (name, f"docker://{name}", f"{plain.host}/app@{layout.manifests[0]['digest']}"):
+        image = find.find(text, platform="linux/amd64", options=options())
+        assert (image.name, image.digest, image.defaults.user) == (text, layout.manifests[0]["digest"], "app")
+        assert image.reference is not None
+        assert image.reference.repository == "app"
+        with image.source.open(image.layers[0].descriptor) as stream:
+            assert digest_of(stream.read()) == image.layers[0].descriptor.digest
+        assert image.source.path(image.layers[0].descriptor) == ""
+    for text in ("./nowhere", "docker://Upper"):
+        with pytest.raises(HardenError, match=r"there is no image|names are lower-case"):
+            find.find(text, options=options())
 
 
 def test_what_is_not_there_is_said_by_name(plain: DebianRegistry) -> None:
