@@ -18,7 +18,7 @@ from hardener.images.limits import LIMITS
 from hardener.oci.image import Descriptor, split_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from subprocess import Popen  # nosec B404
 
     from hardener.images.limits import Limits
@@ -196,8 +196,7 @@ class LayerStream:
         self._diff = hashlib.new(self._diff_algorithm)
         self.most = min(limits.total, limits.free + limits.ratio * descriptor.size)
         self._out = 0
-        self._closing: list[Callable[[], object]] = []
-        self._pieces = self._decompressed()
+        self._pieces = decompressed(self._stored, where, limits)
         self._finished = False
 
     def __enter__(self) -> LayerStream:
@@ -205,8 +204,7 @@ class LayerStream:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
-            while self._closing:  # before anything else is read: a thread may be at it
-                self._closing.pop()()
+            self._pieces.close()
             if isinstance(error, HardenError) and not self._finished:
                 self._verify()  # damaged on the way is what it is, whatever that looked like
         finally:
@@ -252,110 +250,120 @@ class LayerStream:
         self._found.update(piece)
         return piece
 
-    # --- decompression ---
+    def _damaged(self, why: str) -> HardenError:
+        return HardenError(f"the layer is damaged: {why}", where=self._where, how="copy or build the image again")
 
-    def _decompressed(self) -> Iterator[bytes]:
-        head = self._stored()
-        while 0 < len(head) < 4 and (piece := self._stored()):
-            head += piece
-        if head.startswith(_ZSTD):
-            return self._zstd(head)
-        if head.startswith(_GZIP):
-            return self._gzip(head)
-        return self._plain(head)
 
-    def _plain(self, piece: bytes) -> Iterator[bytes]:
-        while piece:
-            yield piece
-            piece = self._stored()
+# --- decompression ----------------------------------------------------------------------------------------------------------------
 
-    def _gzip(self, piece: bytes) -> Iterator[bytes]:
-        make, wrong = _inflate()
-        stream = make(31)
-        try:
-            while piece:
-                if stream.eof:  # another member, or zeros that fill a block
-                    if not piece.startswith(_GZIP[: len(piece)]):
-                        if piece.strip(b"\0"):
-                            raise self._damaged("there is something behind the compressed file")
-                        piece = self._stored()
-                        continue
-                    stream = make(31)
-                out = stream.decompress(piece, OUT)
-                yield out
-                piece = stream.unused_data if stream.eof else stream.unconsumed_tail
-                if not piece and len(out) < OUT:
-                    piece = self._stored()
-                elif not piece:
-                    while not stream.eof and (out := stream.decompress(b"", OUT)):
-                        yield out
-                    piece = stream.unused_data or self._stored()
-        except wrong as error:
-            raise self._damaged(str(error)) from error
-        if not stream.eof:
-            raise self._damaged("Compressed file ended before the end-of-stream marker was reached")
 
-    def _zstd(self, piece: bytes) -> Iterator[bytes]:
+def is_compressed(head: bytes) -> bool:
+    """Tell whether a file that begins so (4 bytes will do) is compressed in a way that is known."""
+    return head.startswith((_GZIP, _ZSTD))
+
+
+def decompressed(stored: Callable[[], bytes], where: str, limits: Limits = LIMITS) -> Generator[bytes, None, None]:
+    """Return what is in a stream that is compressed by gzip or zstd, or plain. `stored` returns its next piece, nothing at the end."""
+    head = stored()
+    while 0 < len(head) < len(_ZSTD) and (piece := stored()):
+        head += piece
+    if head.startswith(_ZSTD):
         made = _zstd_module()
-        if made is None:
-            return self._zstd_tool(piece)
-        return self._zstd_frames(piece, made)
+        yield from _zstd_tool(head, stored, where, limits) if made is None else _zstd_frames(head, stored, where, limits, made)
+    elif head.startswith(_GZIP):
+        yield from _gzip(head, stored, where)
+    else:
+        while head:
+            yield head
+            head = stored()
 
-    def _zstd_frames(self, piece: bytes, module: Any) -> Iterator[bytes]:
-        options = {module.DecompressionParameter.window_log_max: self._limits.window}
-        stream = module.ZstdDecompressor(options=options)
-        fresh = False
+
+def _gzip(piece: bytes, stored: Callable[[], bytes], where: str) -> Iterator[bytes]:
+    make, wrong = _inflate()
+    stream = make(31)
+    try:
+        while piece:
+            if stream.eof:  # another member, or zeros that fill a block
+                if not piece.startswith(_GZIP[: len(piece)]):
+                    if piece.strip(b"\0"):
+                        raise _damaged("there is something behind the compressed file", where)
+                    piece = stored()
+                    continue
+                stream = make(31)
+            out = stream.decompress(piece, OUT)
+            yield out
+            piece = stream.unused_data if stream.eof else stream.unconsumed_tail
+            while not piece and not stream.eof and len(out) == OUT:  # there may be more in it than in what it was given
+                out = stream.decompress(b"", OUT)
+                yield out
+                piece = stream.unused_data
+            piece = piece or stored()
+    except wrong as error:
+        raise _damaged(str(error), where) from error
+    if not stream.eof:
+        raise _damaged("Compressed file ended before the end-of-stream marker was reached", where)
+
+
+def _zstd_frames(piece: bytes, stored: Callable[[], bytes], where: str, limits: Limits, module: Any) -> Iterator[bytes]:
+    options = {module.DecompressionParameter.window_log_max: limits.window}
+    stream = module.ZstdDecompressor(options=options)
+    try:
+        while piece:
+            if stream.eof:
+                stream = module.ZstdDecompressor(options=options)
+            yield stream.decompress(piece, OUT)
+            while not stream.eof and not stream.needs_input:
+                yield stream.decompress(b"", OUT)
+            piece = (stream.unused_data if stream.eof else b"") or stored()
+    except module.ZstdError as error:
+        raise _damaged(str(error), where) from error
+    if not stream.eof:
+        raise _damaged("it ends in the middle of a frame", where)
+
+
+def _zstd_tool(piece: bytes, stored: Callable[[], bytes], where: str, limits: Limits) -> Iterator[bytes]:
+    from subprocess import DEVNULL, PIPE, Popen  # nosec B404
+    from threading import Thread
+
+    try:
+        command = ["zstd", "-dcq", f"--memory={1 << limits.window}"]
+        tool = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # nosec B603 B607
+    except FileNotFoundError:
+        how = "install the package zstd, or copy the image with gzip: skopeo copy --dest-compress-format gzip"
+        raise HardenError("the layer is compressed with zstd, which is not there", where=where, how=how) from None
+    into, out = tool.stdin, tool.stdout
+    if into is None or out is None:
+        raise AssertionError("they were asked for")
+    trouble: list[HardenError | OSError] = []
+
+    def feed(piece: bytes) -> None:
         try:
-            while piece:
-                if stream.eof:
-                    stream = module.ZstdDecompressor(options=options)
-                fresh = True
-                yield stream.decompress(piece, OUT)
-                while not stream.eof and not stream.needs_input:
-                    yield stream.decompress(b"", OUT)
-                piece = (stream.unused_data if stream.eof else b"") or self._stored()
-        except module.ZstdError as error:
-            raise self._damaged(str(error)) from error
-        if not fresh or not stream.eof:
-            raise self._damaged("it ends in the middle of a frame")
+            with into:
+                while piece:
+                    into.write(piece)
+                    piece = stored()
+        except (HardenError, OSError) as error:
+            trouble.append(error)
 
-    def _zstd_tool(self, piece: bytes) -> Iterator[bytes]:
-        from subprocess import DEVNULL, PIPE, Popen  # nosec B404
-        from threading import Thread
-
-        try:
-            command = ["zstd", "-dcq", f"--memory={1 << self._limits.window}"]
-            tool = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # nosec B603 B607
-        except FileNotFoundError:
-            how = "install the package zstd, or copy the image with gzip: skopeo copy --dest-compress-format gzip"
-            raise HardenError("the layer is compressed with zstd, which is not there", where=self._where, how=how) from None
-        into, out = tool.stdin, tool.stdout
-        if into is None or out is None:
-            raise AssertionError("they were asked for")
-        trouble: list[HardenError | OSError] = []
-
-        def feed(piece: bytes) -> None:
-            try:
-                with into:
-                    while piece:
-                        into.write(piece)
-                        piece = self._stored()
-            except (HardenError, OSError) as error:
-                trouble.append(error)
-
-        feeder = Thread(target=feed, args=(piece,), daemon=True)
-        feeder.start()
-        self._closing += [feeder.join, tool.wait, tool.kill, out.close]
+    feeder = Thread(target=feed, args=(piece,), daemon=True)
+    feeder.start()
+    try:
         while read := out.read(PIECE):
             yield read
         feeder.join()
         if tool.wait():
-            raise self._damaged("zstd cannot read it")
-        for error in trouble:
-            raise error
+            raise _damaged("zstd cannot read it", where)
+    finally:  # before anything else is read: a thread may be at it
+        out.close()
+        tool.kill()
+        tool.wait()
+        feeder.join()
+    for error in trouble:
+        raise error
 
-    def _damaged(self, why: str) -> HardenError:
-        return HardenError(f"the layer is damaged: {why}", where=self._where, how="copy or build the image again")
+
+def _damaged(why: str, where: str) -> HardenError:
+    return HardenError(f"the layer is damaged: {why}", where=where, how="copy or build the image again")
 
 
 def _inflate() -> tuple[Callable[[int], Any], Any]:

@@ -1,13 +1,16 @@
 """Images by the names that people type: `oci:DIR:TAG`, `docker-archive:FILE`, `nginx:1.27` …, as skopeo writes them, or bare.
 
-Source: containers-transports(5).
+A bare name is what lies here by that name: an image layout, or an archive; and else a reference, which the store is asked for, and then its
+registry. Source: containers-transports(5).
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError, suggest
+from hardener.images import image as images
 from hardener.images import layout
 from hardener.oci import reference as references
 
@@ -18,57 +21,109 @@ if TYPE_CHECKING:
     from hardener.images.registry import RegistryOptions
 
 
+class Asked:
+    """How images are looked for. `platform`: as `linux/arm64`, or ''; `data`: the folder with the store, or ''."""
+
+    __slots__ = ("data", "options", "platform")
+
+    def __init__(self, platform: str, data: str, options: RegistryOptions | None) -> None:
+        self.platform = platform
+        self.data = data
+        self.options = options
+
+
 def find(text: str, *, platform: str = "", data: str = "", options: RegistryOptions | None = None) -> Image:
-    """Return the image of a name: with a transport, an image layout, an archive, or a reference in the store or a registry.
+    """Return the image of a name, for a platform (as `linux/arm64`; this machine's by default). No layer is read.
 
-    `data`: the folder of the store; '' for none. `platform` as `linux/arm64`; '' for this machine's. `options`: how registries are spoken
-    to. Reads no layer.
+    `data`: the user's folder for data, with the store in it; without one, no store is looked into.
     """
+    asked = Asked(platform, data, options)
     transport, colon, rest = text.partition(":")
-    if colon and transport in TRANSPORTS:
-        image = TRANSPORTS[transport](rest, platform, data, options)
-    else:
-        image = _bare(text, platform, data, options)
-    image.name = text
-    return image
+    found = TRANSPORTS[transport](rest, asked) if colon and transport in TRANSPORTS else _bare(text, asked)
+    found.name = text
+    return found
 
 
-def _oci(rest: str, platform: str, _: str, __: RegistryOptions | None) -> Image:
+def _oci(rest: str, asked: Asked) -> Image:
     folder, name = layout.split(rest)
     if not folder:
-        raise HardenError("this is no image layout", where=rest, how="a folder with oci-layout and index.json: skopeo copy … oci:DIR:TAG")
-    return layout.read(folder, name, platform)
+        raise HardenError("this is no image layout", where=rest, how="name a folder with oci-layout in it: oci:DIR[:TAG]")
+    return layout.read(folder, name, asked.platform)
 
 
-def _bare(text: str, platform: str, _: str, options: RegistryOptions | None) -> Image:
+def _oci_archive(rest: str, asked: Asked) -> Image:
+    from hardener.images import archive
+
+    return archive.read(*_file(rest, "oci-archive"), asked.platform, kind="oci")
+
+
+def _docker_archive(rest: str, asked: Asked) -> Image:
+    from hardener.images import archive
+
+    return archive.read(*_file(rest, "docker-archive"), asked.platform, kind="docker")
+
+
+def _rootfs(rest: str, asked: Asked) -> Image:
+    from hardener.images import rootfs
+
+    return rootfs.read(rest, asked.platform)
+
+
+def _docker(rest: str, asked: Asked) -> Image:
+    # Without the slashes it is an image that is called `docker`.
+    return _registry(rest[2:], asked) if rest.startswith("//") else _bare(f"docker:{rest}", asked)
+
+
+def _bare(text: str, asked: Asked) -> Image:
     folder, name = layout.split(text)
     if folder:
-        return layout.read(folder, name, platform)
+        return layout.read(folder, name, asked.platform)
+    file, name = split_file(text)
+    if file:
+        from hardener.images import archive
+
+        return archive.read(file, name, asked.platform)
     if text.startswith((".", "/")) or references.error(text):
-        how = suggest(text.partition(":")[0], list(TRANSPORTS)) or f"name an image layout, or one of {', '.join(TRANSPORTS)}"
+        how = suggest(text.partition(":")[0], list(TRANSPORTS)) or f"name an image, a file, or one of {', '.join(TRANSPORTS)}"
         raise HardenError(f"there is no image {text!r}", how=how)
-    return _registry(text, platform, options)
+    return _registry(text, asked)
 
 
-def _docker(rest: str, platform: str, _: str, options: RegistryOptions | None) -> Image:
-    # Without the slashes it is an image that is called `docker`.
-    return _registry(rest[2:] if rest.startswith("//") else f"docker:{rest}", platform, options)
-
-
-def _registry(text: str, platform: str, options: RegistryOptions | None) -> Image:
+def _registry(text: str, asked: Asked) -> Image:
     """Return an image of a registry; its layers come when they are read."""
-    from hardener.images import image, registry
+    from hardener.images import registry
 
-    if reason := references.error(text):
-        raise HardenError(f"this is no name of an image: {reason}", where=text, how="write NAME:TAG or REGISTRY/NAME:TAG")
+    if why := references.error(text):
+        raise HardenError(f"this is no name of an image: {why}", where=text, how="write NAME:TAG or REGISTRY/NAME:TAG")
     reference = references.split(text)
-    source = registry.source(reference, options)
-    found = image.read(text, source, (source.top(),), platform)
+    source = registry.source(reference, asked.options)
+    found = images.read(text, source, (source.top(),), asked.platform)
     found.reference = reference
     return found
 
 
-TRANSPORTS: Final[dict[str, Callable[[str, str, str, RegistryOptions | None], Image]]] = {
+def split_file(text: str) -> tuple[str, str]:
+    """Return file and name of `FILE` or `FILE:NAME`, where both may have colons; ('', '') when there is no such file. `-` is the input."""
+    file, name = text, ""
+    while file:
+        if file == "-" or (os.path.exists(file) and not os.path.isdir(file)):
+            return file, name
+        file, _, last = file.rpartition(":")
+        name = f"{last}:{name}" if name else last
+    return "", ""
+
+
+def _file(rest: str, transport: str) -> tuple[str, str]:
+    found = split_file(rest)
+    if not found[0]:
+        raise HardenError("there is no such file", where=rest, how=f"write {transport}:FILE[:NAME], or - for the standard input")
+    return found
+
+
+TRANSPORTS: Final[dict[str, Callable[[str, Asked], Image]]] = {
     "oci": _oci,
+    "oci-archive": _oci_archive,
+    "docker-archive": _docker_archive,
     "docker": _docker,
+    "rootfs": _rootfs,
 }

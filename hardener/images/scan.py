@@ -5,6 +5,7 @@ What is seen is not verified before the end of its layer, and `scan` returns onl
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hardener.errors import HardenError
@@ -12,11 +13,12 @@ from hardener.images.blobs import LayerStream
 from hardener.images.image import histories, place
 from hardener.images.limits import LIMITS
 from hardener.images.notes import Notes
+from hardener.images.rootfs import Folder, Walk
 from hardener.images.tar import HOSTILE, Reader
 from hardener.images.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hardener.images.image import Image, Layer
     from hardener.images.limits import Limits
@@ -56,11 +58,9 @@ def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS) -> 
         notes.add("steps of the history for other layers than there are", image.name, f"{steps} for {len(image.layers)} layers")
     left = limits.entries
     for layer in image.layers:
-        with open_layer(image, layer, limits) as stream:
-            reader = Reader(stream.more, f"layer {layer.index + 1}", limits, notes)
-            view.begin(layer)
+        view.begin(layer)
+        with _reader(image, layer, limits, notes) as reader:
             again = _pass(reader, layer, scanners, view)
-            stream.finish()
         left -= view.layers[layer.index].entries
         if left < 0:
             raise HardenError(f"the image has more than {limits.entries} entries", where=image.name, how=HOSTILE)
@@ -75,7 +75,20 @@ def open_layer(image: Image, layer: Layer, limits: Limits = LIMITS) -> LayerStre
     return LayerStream(image.source.open(layer.descriptor), layer.descriptor, layer.diff_id, place(image.source, layer.descriptor), limits)
 
 
-def _pass(reader: Reader, layer: Layer, scanners: Sequence[Scanner], view: View) -> dict[str, list[Wanted]]:
+@contextmanager
+def _reader(image: Image, layer: Layer, limits: Limits, notes: Notes) -> Iterator[Reader | Walk]:
+    """Return the entries of a layer, which is verified when whoever reads them is done."""
+    if isinstance(image.source, Folder):
+        notes.add("folder that nothing verifies", image.name, image.source.where)
+        with Walk(image.source.where, limits, notes) as walk:
+            yield walk
+        return
+    with open_layer(image, layer, limits) as stream:
+        yield Reader(stream.more, f"layer {layer.index + 1}", limits, notes)
+        stream.finish()
+
+
+def _pass(reader: Reader | Walk, layer: Layer, scanners: Sequence[Scanner], view: View) -> dict[str, list[Wanted]]:
     """Show one layer; return who wants the content of hardlinks, by the path of their target."""
     again: dict[str, list[Wanted]] = {}
     for entry in iter(reader.next, None):
@@ -90,15 +103,13 @@ def _pass(reader: Reader, layer: Layer, scanners: Sequence[Scanner], view: View)
 
 def _second(image: Image, layer: Layer, again: dict[str, list[Wanted]], limits: Limits) -> None:
     """Show the targets of hardlinks to who wants them under the name of the link."""
-    with open_layer(image, layer, limits) as stream:
-        reader = Reader(stream.more, f"layer {layer.index + 1}", limits, Notes())
+    with _reader(image, layer, limits, Notes()) as reader:
         for entry in iter(reader.next, None):
             if entry.kind == "file" and (wanted := again.get(entry.name)):
                 _show(reader, entry, layer, wanted)
-        stream.finish()
 
 
-def _show(reader: Reader, entry: Entry, layer: Layer, wanted: list[Wanted]) -> None:
+def _show(reader: Reader | Walk, entry: Entry, layer: Layer, wanted: list[Wanted]) -> None:
     """Show the content of a file to all who want it, each under the name that it is wanted for."""
     who = [(scanner, entry.size if size == WHOLE else min(size, entry.size), name) for scanner, size, name in wanted]
     most = max([size for _, size, _ in who])

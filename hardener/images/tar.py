@@ -23,7 +23,7 @@ WHITEOUT: Final = ".wh."
 OPAQUE: Final = ".wh..wh..opq"
 MARKS_OF_AUFS: Final = ".wh..wh."
 LARGEST_ID: Final = 2**32 - 2
-HOSTILE: Final = "the layer is damaged, or made to do harm: do not use it"
+HOSTILE: Final = "it is damaged, or made to do harm: do not use it"
 _KINDS: Final = {
     **dict.fromkeys((ord("0"), 0, ord("7")), "file"),
     ord("1"): "hardlink",
@@ -82,6 +82,8 @@ class Reader:
     left out.
     """
 
+    _what = "layer"
+
     def __init__(self, more: Callable[[], bytes], where: str, limits: Limits, notes: Notes, *, strict: bool = False) -> None:
         self._more = more
         self._where = where
@@ -136,7 +138,7 @@ class Reader:
                 continue
             self._count += 1
             if self._count > self._limits.entries:
-                raise HardenError(f"the layer has more than {self._limits.entries} entries", where=self._where, how=HOSTILE)
+                raise HardenError(f"the {self._what} has more than {self._limits.entries} entries", where=self._where, how=HOSTILE)
             fields = {**self._global, **extended} if self._global and extended else extended or self._global
             entry = self._entry(block, kind, size, name, link, fields)
             if entry is not None:
@@ -404,10 +406,10 @@ class Reader:
     # --- errors ---
 
     def _damaged(self, why: str) -> HardenError:
-        return HardenError(f"the layer is no tar: {why}", where=self._where, how=HOSTILE)
+        return HardenError(f"the {self._what} is no tar: {why}", where=self._where, how=HOSTILE)
 
     def _outside(self, name: str) -> HardenError:
-        return HardenError(f"the entry {name!r:.200} would lie outside of the layer, or too deep", where=self._where, how=HOSTILE)
+        return HardenError(f"the entry {name!r:.200} would lie outside of the {self._what}, or too deep", where=self._where, how=HOSTILE)
 
     def _wrong(self, name: str, why: str) -> HardenError:
-        return HardenError(f"the entry {name!r:.200} of the layer is refused: {why}", where=self._where, how=HOSTILE)
+        return HardenError(f"the entry {name!r:.200} of the {self._what} is refused: {why}", where=self._where, how=HOSTILE)
