@@ -137,7 +137,7 @@ def invalid_value(subject: PairSubject, context: Context) -> Iterator[Match]:
         return  # empty ones are HD709's
     what = ""
     if kind == "spdx":
-        from hardener.rules.spdx import why_not
+        from hardener.images.spdx import why_not
 
         reason = why_not(value)
         what = f"an SPDX licence expression: {reason}" if reason else ""

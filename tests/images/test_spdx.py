@@ -2,7 +2,7 @@
 
 import pytest
 
-from hardener.rules import spdx
+from hardener.images import spdx
 
 
 @pytest.mark.parametrize(

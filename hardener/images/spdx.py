@@ -114,7 +114,7 @@ _MEANT: Final = {
     "private": "LicenseRef-Proprietary", "closed": "LicenseRef-Proprietary", "closedsource": "LicenseRef-Proprietary",
     "unlicensed": "LicenseRef-Proprietary", "allrightsreserved": "LicenseRef-Proprietary",
 }  # fmt: skip
-_known: dict[str, frozenset[str]] = {}
+_known: dict[str, dict[str, str]] = {}
 
 
 def why_not(expression: str) -> str:
@@ -123,6 +123,28 @@ def why_not(expression: str) -> str:
         meant = _MEANT.get(_NOISE.sub("", expression.lower()), "")
         return f"{reason} (did you mean {meant}?)" if meant else reason
     return ""
+
+
+def is_valid(expression: str) -> bool:
+    """Tell whether this is a licence expression."""
+    return expression not in _NEITHER and next(_reasons(expression), None) is None
+
+
+def is_listed(name: str) -> bool:
+    """Tell whether this is one licence of the list, spelled as there."""
+    return _spelled(_LICENSES).get(name.lower()) == name
+
+
+def canonical(expression: str) -> str:
+    """Return an expression in the spelling of the list: `mit or apache-2.0` is `MIT OR Apache-2.0`; what is none comes back as it is."""
+    if not is_valid(expression):
+        return expression
+    licenses, exceptions = _spelled(_LICENSES), _spelled(_EXCEPTIONS)
+    words: list[str] = []
+    for piece in _PIECE.findall(expression):
+        names = exceptions if words[-1:] == ["WITH"] else licenses
+        words.append(piece.upper() if piece in _OPERATORS else names.get(piece.lower(), piece))
+    return " ".join(words).replace("( ", "(").replace(" )", ")")
 
 
 def _reasons(expression: str) -> Iterator[str]:
@@ -151,9 +173,14 @@ def _reasons(expression: str) -> Iterator[str]:
         yield "something is missing at its end"
 
 
-def _is_known(name: str, names: str) -> bool:
+def _spelled(names: str) -> dict[str, str]:
     known = _known.get(names)
     if known is None:
-        known = _known[names] = frozenset(names.lower().split())
+        known = _known[names] = {one.lower(): one for one in names.split()}
+    return known
+
+
+def _is_known(name: str, names: str) -> bool:
+    known = _spelled(names)
     lowered = name.lower()
     return lowered in known or (names is _LICENSES and lowered.removesuffix("+") in known) or _REFERENCE.fullmatch(name) is not None
