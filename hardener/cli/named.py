@@ -60,3 +60,24 @@ def say(notices: Iterable[str]) -> None:
     """Tell a user, beside the output, what they should know."""
     for notice in notices:
         print(f"harden: {notice}", file=sys.stderr)
+
+
+def agreed(question: str, command: str) -> bool:
+    """Ask whether to go on; an error where nobody is there to answer."""
+    if not sys.stdin.isatty():
+        raise HardenError("there is nobody to ask", where=command, how="add --force")
+    print(question, end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def decimal(size: int) -> str:
+    """Return bytes as docker shows them: 126MB."""
+    return scaled(size, 1000, ("B", "kB", "MB", "GB", "TB"), 3)
+
+
+def scaled(size: int, step: int, units: tuple[str, ...], digits: int) -> str:
+    """Return a size in the largest of some units that each are `step` times the one before."""
+    value, at = float(size), 0
+    while float(f"{value:.{digits}g}") >= step and at < len(units) - 1:
+        value, at = value / step, at + 1
+    return f"{value:.{digits}g}{units[at]}"

@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
 
         made = bundle.draft(request, where, strictly="--policy" in options)
     else:
-        made = specification.draft(request, where, lambda name, kind, _: _join(where, name, kind), _unenforceable(request, machine))
+        made = _draft(request, where, _unenforceable(request, machine), quiet="--quiet" in options)
     if "--print-spec" in options:
         import json
 
@@ -63,6 +63,24 @@ def _run(words: list[str]) -> int:
         return _describe(request, made, where, machine)
     sys.stdout.flush()
     return _start(request, made, where, machine, named=bool(options.get("--name", [""])[-1]), interactive="--interactive" in options)
+
+
+def _draft(request: Request, places: Places, unenforceable: tuple[str, ...], *, quiet: bool) -> Draft:
+    """Return what is to be started; images that are not here are fetched on the way, each once."""
+    fetched: list[str] = []
+    while True:
+        try:
+            return specification.draft(request, places, lambda name, kind, _: _join(places, name, kind), unenforceable)
+        except HardenError as error:
+            from hardener.launch.images import Absent
+
+            if not isinstance(error, Absent) or error.name in fetched:
+                raise
+            from hardener.cli import fetching
+
+            fetching.fetch(error.name, places, error.platform, quiet=quiet)
+            fetched.append(error.name)
+            request.pull = "missing"
 
 
 def _tell(notices: Iterable[str]) -> None:

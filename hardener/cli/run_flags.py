@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 SWITCH: Final = ""
+PULLS: Final = ("always", "missing", "never")
 
 
 class Flag:
@@ -71,8 +72,8 @@ def _keys(text: str, flag: str) -> str:
 
 
 def _pull(text: str, flag: str) -> str:
-    if text not in ("never", "missing"):
-        raise HardenError("images are not fetched yet", where=f"{flag} {text}", how="name the folder of an image layout, and leave it out")
+    if text not in PULLS:
+        raise HardenError(f"{text!r} is no time to fetch images", where=flag, how=suggest(text, PULLS) or f"one of {', '.join(PULLS)}")
     return text
 
 
@@ -95,8 +96,8 @@ GROUPS: Final = {
         ),
         "--keep": Flag("DIR", "keep", "let the root be written to, and keep what is written in this folder"),
         "--platform": Flag("OS/ARCH", "platform", "which of an image's platforms to take"),
-        "--pull": Flag("never|missing", "", "images are not fetched yet", read=_pull, differs=("never", "missing, always or never")),
-        "--quiet": Flag(SWITCH, "", "docker's: nothing is fetched, so nothing is said of it"),
+        "--pull": Flag("always|missing|never", "pull", "when to fetch the image; what a digest names never changes", read=_pull),
+        "--quiet": Flag(SWITCH, "", "say nothing of what is fetched"),
     },
     "program": {
         "--entrypoint": Flag("PROGRAM", "entrypoint", "run this instead of what the image runs; '' for nothing"),
@@ -258,7 +259,6 @@ ALIASES: Final = {"--net": "--network"}
 
 _NETWORK = "there is no network but loopback yet: --network host is this machine's, container:NAME another container's"
 _HEALTH = "there are no health checks yet: `harden exec NAME PROGRAM` runs one"
-_IMAGE = "images are not fetched yet: give --rootfs DIR or an OCI image layout"
 # Flags of `docker run` that are not here, and what to do instead.
 MISSING: Final = {
     **dict.fromkeys(
@@ -282,7 +282,7 @@ MISSING: Final = {
         ("--health-cmd", "--health-interval", "--health-retries", "--health-start-interval", "--health-start-period", "--health-timeout"),
         _HEALTH,
     ),
-    "--disable-content-trust": _IMAGE,
+    "--disable-content-trust": "it is docker's own: `harden image verify --key FILE` checks signatures",
     "--attach": "standard streams are attached in the foreground: leave it out",
     "-a": "standard streams are attached in the foreground: leave it out",
     "--sig-proxy": "signals are always handed on: leave it out",
@@ -396,8 +396,9 @@ def usage() -> str:
             "       harden run [OPTION …] --bundle DIR",
             "",
             "Run a program in a container: namespaces of its own, ids of nobody, no capabilities, no new privileges, a filter of system",
-            "calls, a read-only root, limits of memory, processes and processors, no network. ROOT is `host`, this machine's own root,",
-            "read-only, with what is private hidden; or an OCI image layout, a folder, with :NAME for one image of several.",
+            "calls, a read-only root, limits of memory, processes and processors, no network. ROOT is an image, NAME[:TAG|@DIGEST],",
+            "fetched when it is not here; or `host`, this machine's own root, read-only, with what is private hidden; or an OCI image",
+            "layout, a folder, with :NAME for one image of several.",
             *lines,
             "",
             "differences from docker run:",

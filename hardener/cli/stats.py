@@ -85,22 +85,11 @@ def _machine_memory() -> int:
 
 
 def _pair(one: int | None, other: int | None) -> str:
-    return UNKNOWN if one is None or other is None else f"{_decimal(one)} / {_decimal(other)}"
+    return UNKNOWN if one is None or other is None else f"{named.decimal(one)} / {named.decimal(other)}"
 
 
 def _binary(size: int) -> str:
-    return _scaled(size, 1024, ("B", "KiB", "MiB", "GiB", "TiB"), 4)
-
-
-def _decimal(size: int) -> str:
-    return _scaled(size, 1000, ("B", "kB", "MB", "GB", "TB"), 3)
-
-
-def _scaled(size: int, step: int, units: tuple[str, ...], digits: int) -> str:
-    value, at = float(size), 0
-    while value >= step and at < len(units) - 1:
-        value, at = value / step, at + 1
-    return f"{value:.{digits}g}{units[at]}"
+    return named.scaled(size, 1024, ("B", "KiB", "MiB", "GiB", "TiB"), 4)
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

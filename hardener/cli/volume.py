@@ -120,7 +120,7 @@ def _known(home: Places, name: str) -> Volume:
 
 def _prune(home: Places, *, everything: bool, force: bool) -> int:
     which = "all volumes" if everything else "all volumes without a name of yours"
-    if not force and not _agreed(f"This removes {which} that no container uses. Go on? [y/N] "):
+    if not force and not named.agreed(f"This removes {which} that no container uses. Go on? [y/N] ", "harden volume prune"):
         return EXIT_CLEAN
     unused = [one for one in volumes.volumes(home) if (everything or one.anonymous) and not volumes.users(home, one)]
     size = 0
@@ -131,13 +131,6 @@ def _prune(home: Places, *, everything: bool, force: bool) -> int:
         print("Deleted Volumes:\n" + "\n".join(volume.name for volume in unused) + "\n")
     print(f"Total reclaimed space: {size} B")
     return EXIT_CLEAN
-
-
-def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise HardenError("there is nobody to ask", where="harden volume prune", how="add --force")
-    print(question, end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _size(folder: str) -> int:

@@ -306,12 +306,12 @@ def _binding(given: dict[str, str | None], where: str) -> list[str]:
 
 
 def _image(source: str, destination: str, found: Files, where: str) -> None:
-    from hardener.launch.roots import image_layers
+    from hardener.launch import images
 
-    root, _ = image_layers(source, found.places)
-    if any(":" in layer or "\\" in layer for layer in root.layers):
+    layers = images.find(source, found.places).layers
+    if any(":" in layer or "\\" in layer for layer in layers):
         raise HardenError("the folder of its layers has a colon in its name", where=where, how="set HARDENER_ROOT to another folder")
-    lower = f"lowerdir={':'.join(reversed(root.layers))}"
+    lower = f"lowerdir={':'.join(reversed(layers))}"
     found.stored.append(Mount(destination=destination, type="overlay", source="overlay", options=(*SAFE, "ro", lower)))
 
 

@@ -35,6 +35,7 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         policy=request.policy,
         looser=made.looser,
         image=request.root,
+        image_digest=made.root.image_digest,
         anonymous=made.anonymous,
         joins={kind: word.removeprefix(JOINED) for kind, word in shared if word is not None and word.startswith(JOINED)} or None,
         interactive=interactive,

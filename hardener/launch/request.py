@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 HARMLESS: Final = frozenset({
     *("annotations", "arguments", "detach", "detach_keys", "domainname", "entrypoint", "environment", "hostname", "init", "labels", "name"),
-    *("network", "policy", "read_only", "remove", "restart", "root", "rootfs", "stop_signal", "stop_timeout_s", "terminal"),
-    "working_directory",
+    *("network", "policy", "pull", "read_only", "remove", "restart", "root", "rootfs", "stop_signal", "stop_timeout_s"),
+    *("terminal", "working_directory"),
 })  # fmt: skip
 """What makes nothing looser, whatever it says; everything else is held to the policy. (A network is judged by its name.)"""
 
@@ -27,9 +27,9 @@ class Request:
         *("cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset_cpus", "cpuset_mems", "detach", "detach_keys", "device_rules"),
         *("device_weights", "devices", "domainname", "entrypoint", "environment", "gid_maps", "groups", "hostname", "init", "ipc"),
         *("keep", "labels", "limits", "memory", "memory_reservation", "memory_swap", "memory_swappiness", "mounts", "name", "network"),
-        *("oom_score_adj", "pid", "pids", "platform", "policy", "privileged", "read_bps", "read_iops", "read_only", "remove", "restart"),
-        *("root", "rootfs", "security", "shm_size", "stop_signal", "stop_timeout_s", "sysctls", "terminal", "tmpfs", "uid_maps"),
-        *("unenforced", "user", "userns", "uts", "volumes", "working_directory", "writable", "write_bps", "write_iops"),
+        *("oom_score_adj", "pid", "pids", "platform", "policy", "privileged", "pull", "read_bps", "read_iops", "read_only"),
+        *("remove", "restart", "root", "rootfs", "security", "shm_size", "stop_signal", "stop_timeout_s", "sysctls", "terminal", "tmpfs"),
+        *("uid_maps", "unenforced", "user", "userns", "uts", "volumes", "working_directory", "writable", "write_bps", "write_iops"),
     )
 
     def __init__(self, root: str = "", arguments: list[str] | None = None) -> None:
@@ -38,6 +38,7 @@ class Request:
         self.arguments = arguments or []
         self.policy = "default"
         self.platform: str | None = None
+        self.pull = "missing"
         # who and what
         self.name = ""
         self.hostname = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from hardener import launch
-from hardener.errors import HardenError, suggest
+from hardener.errors import HardenError
 from hardener.launch import private
 from hardener.launch.base import QUIET
 from hardener.linux import mounting
@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from hardener.images.image import Image
     from hardener.launch.request import Request
+    from hardener.oci.image import Defaults
     from hardener.runtime.places import Places
 
 HOST: Final = "host"
@@ -27,12 +27,13 @@ class Root:
     """The root of a container, before any flag: folders (lowest first), and what an image says of its program."""
 
     __slots__ = (
-        *("command", "entrypoint", "environment", "labels", "layers", "map_root", "masked", "mounts", "stop_signal", "user", "volumes"),
-        "working_directory",
+        *("command", "entrypoint", "environment", "image_digest", "labels", "layers", "map_root", "masked", "mounts", "stop_signal"),
+        *("user", "volumes", "working_directory"),
     )
 
     def __init__(self, *layers: str) -> None:
         self.layers = layers
+        self.image_digest = ""  # of an image of the store: of its index, where it has one
         self.map_root = True
         self.mounts: tuple[Mount, ...] = ()
         self.masked: tuple[str, ...] = ()
@@ -104,16 +105,23 @@ def _is_mount(path: str) -> bool:
 
 
 def _image(request: Request, places: Places) -> Root:
-    made, image = image_layers(request.root, places, request.platform or "")
-    said = image.defaults
-    made.entrypoint, made.command, made.environment = said.entrypoint, said.cmd, said.env
-    made.user, made.working_directory, made.stop_signal = said.user or "", said.working_dir or "/", said.stop_signal or ""
-    made.labels = dict(said.labels or {})
-    from hardener.oci.image import names
+    from hardener.launch import images
 
-    made.volumes = names(said.volumes)
+    found = images.find(request.root, places, platform=request.platform or "", pull=request.pull)
+    made = Root(*found.layers)
+    made.image_digest = found.digest
+    _default(made, found.defaults)
     made.mounts = _name_files(request.network, made)
     return made
+
+
+def _default(root: Root, said: Defaults) -> None:
+    from hardener.oci.image import names
+
+    root.entrypoint, root.command, root.environment = said.entrypoint, said.cmd, said.env
+    root.user, root.working_directory, root.stop_signal = said.user or "", said.working_dir or "/", said.stop_signal or ""
+    root.labels = dict(said.labels or {})
+    root.volumes = names(said.volumes)
 
 
 def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:
@@ -125,25 +133,6 @@ def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:
     return tuple(
         [Mount(destination=path, type="bind", source=source, options=("bind", "ro", "noidmap", *QUIET)) for path, source in sources.items()]
     )
-
-
-def image_layers(text: str, places: Places, platform: str = "") -> tuple[Root, Image]:
-    """Return the layers of `DIR` or `DIR:NAME`, an image layout, and what the image says."""
-    from hardener.images import layout, platforms
-    from hardener.launch import unpacked
-
-    here = posix.getcwd()
-    folder, name = layout.split(_absolute(text, here))
-    if not folder:
-        how = suggest(text, [HOST]) or "name an image layout (skopeo copy docker://… oci:DIR:TAG), --rootfs DIR, or host"
-        raise HardenError(f"there is no image {text!r}", where="harden run", how=f"images are not fetched yet: {how}")
-    image = layout.read(folder, name, platform)
-    platforms.check_runs_here(image.platform)
-    return Root(*unpacked.layers(image, places.cache)), image
-
-
-def _absolute(path: str, here: str) -> str:
-    return path if path.startswith("/") else f"{here.rstrip('/')}/{path}"
 
 
 def _check_platform(platform: str) -> None:

@@ -63,8 +63,9 @@ class Restart(Fields):
 class Job(Fields):
     """A container to start. `spec` is final: names are resolved and the filter of system calls is written out.
 
-    `image` is what the user named: host, a folder, an image. `interactive` keeps its standard input open, `remove` is --rm. `looser` says,
-    one line each, where the container is looser than its `policy`. `anonymous` are volumes that were made for it alone, and go with --rm.
+    `image` is what the user named: host, a folder, an image; `image_digest` what that was in the store, whatever the name means by now.
+    `interactive` keeps its standard input open, `remove` is --rm. `looser` says, one line each, where the container is looser than its
+    `policy`. `anonymous` are volumes that were made for it alone, and go with --rm.
     `joins` are containers by the kind of their namespace that this one shares: the process of a path may be another by now.
     """
 
@@ -73,6 +74,7 @@ class Job(Fields):
             "anonymous",
             "detach_keys",
             "image",
+            "image_digest",
             "interactive",
             "joins",
             "labels",
@@ -100,6 +102,7 @@ class Job(Fields):
         "policy": ("policy", _or(STRING, "default")),
         "looser": ("looser", STRINGS),
         "image": ("image", _or(STRING, "")),
+        "image_digest": ("imageDigest", _or(STRING, "")),
         "anonymous": ("anonymous", STRINGS),
         "joins": ("joins", WORDS),
     }
@@ -116,6 +119,7 @@ class Job(Fields):
     policy: str
     looser: tuple[str, ...]
     image: str
+    image_digest: str
     anonymous: tuple[str, ...]
     joins: dict[str, str] | None
 

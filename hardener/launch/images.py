@@ -1,0 +1,156 @@
+"""Which image a word means, as folders that a container can be started from: of the store, fetched if need be, or of an image layout.
+
+A launch of an image that has run before reads the store's index, and what was kept of the image then: its documents were verified and its
+layers unpacked, so neither is read again.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from hardener.errors import HardenError, suggest
+from hardener.images import layout
+from hardener.launch import stock, unpacked
+from hardener.oci import json_text
+from hardener.oci.image import Defaults
+from hardener.runtime import kept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from hardener.images.image import Image
+    from hardener.images.store import Store
+    from hardener.oci.image import Descriptor
+    from hardener.runtime.places import Places
+
+ALWAYS, MISSING, NEVER = "always", "missing", "never"
+# As skopeo calls the places that images come from: what to do where they are none of ours.
+_ELSEWHERE: Final = {
+    "oci-archive": "harden load -i FILE takes it into the store",
+    "docker-archive": "harden load -i FILE takes it into the store",
+    "docker-daemon": "docker save NAME | harden load takes it into the store",
+    "containers-storage": "podman save NAME | harden load takes it into the store",
+    "rootfs": "harden run --rootfs DIR -- PROGRAM",
+    "dir": "skopeo copy dir:… oci:DIR:TAG, and then harden run DIR:TAG",
+}
+
+
+class Found:
+    """An image whose layers are folders, the lowest first; `digest` is the store's for it, "" for one of a layout of somebody's own."""
+
+    __slots__ = ("defaults", "digest", "layers")
+
+    def __init__(self, layers: tuple[str, ...], defaults: Defaults, digest: str = "") -> None:
+        self.layers = layers
+        self.defaults = defaults
+        self.digest = digest
+
+
+class Absent(HardenError):
+    """An image that is to be fetched: nothing here speaks with registries."""
+
+    def __init__(self, name: str, platform: str) -> None:
+        super().__init__(f"the image {name} is not here", where="harden run", how=f"harden pull {name}")
+        self.name = name
+        self.platform = platform
+
+
+def find(text: str, places: Places, *, platform: str = "", pull: str = MISSING) -> Found:
+    """Return the image that `DIR[:TAG]`, `NAME[:TAG]`, `NAME@DIGEST` or the beginning of a digest means, ready to be started.
+
+    Raises `Absent` for one that has to be fetched first.
+    """
+    transport, colon, rest = text.partition(":")
+    if colon and transport in _ELSEWHERE:
+        raise HardenError(f"containers are not started from {transport}:", where=text, how=_ELSEWHERE[transport])
+    if text.startswith("docker://"):
+        return _stored(rest.removeprefix("//"), places, platform, pull)
+    text = rest if colon and transport == "oci" else text
+    here = posix.getcwd()
+    folder, name = layout.split(text if text.startswith("/") else f"{here.rstrip('/')}/{text}")
+    if folder:
+        image = layout.read(folder, name, platform)
+        return Found(_layers(image, places), image.defaults)
+    if text.startswith(("/", ".")) or (colon and transport == "oci"):
+        raise HardenError(f"there is no image layout {text!r}", how="skopeo copy docker://… oci:DIR:TAG makes one; or name an image")
+    return _stored(text, places, platform, pull)
+
+
+def _stored(text: str, places: Places, platform: str, pull: str) -> Found:
+    from hardener.oci import reference
+
+    store = stock.reading(places)
+    descriptor = store.find(text)
+    pinned = reference.split(text).digest is not None
+    if descriptor is not None and (pull != ALWAYS or pinned):  # what a digest names never changes
+        found = _kept(descriptor, places, platform) or _unpacked(text, store, descriptor, places, platform)
+        if found is not None:
+            return found
+    if descriptor is None and (why := reference.error(text)):
+        how = suggest(text, ["host"]) or "write [REGISTRY/]NAME[:TAG|@DIGEST], the folder of an image layout, or host"
+        raise HardenError(f"{text!r} is no name of an image: {why}", where="harden run", how=how)
+    if pull != NEVER:
+        raise Absent(text, platform)
+    if descriptor is not None:
+        raise HardenError(f"{text} is not here for this platform", where="--pull never", how="--pull missing fetches it")
+    missing = stock.missing(store, text)
+    raise HardenError(missing.what, where="--pull never", how=missing.how)
+
+
+def _kept(descriptor: Descriptor, places: Places, platform: str) -> Found | None:
+    """Return an image as it was kept when it was last unpacked; None when anything of it is not there any more."""
+    content = kept.view(places.cache, "image", kept.key((descriptor.digest, platform)))
+    if content is None:
+        return None
+    known = json_text.scan(bytes(content).decode())
+    if not isinstance(known, dict):
+        return None
+    layers = tuple([f"{places.cache}/layers/{name}" for name in known["layers"]])
+    if not unpacked.hold(layers, places.cache):
+        return None
+    return Found(layers, Defaults.parse(known["defaults"]), descriptor.digest)
+
+
+def _unpacked(text: str, store: Store, descriptor: Descriptor, places: Places, platform: str) -> Found | None:
+    """Return an image of the store, unpacked now; None when it is not there for a platform."""
+    from hardener.images import image as images
+    from hardener.images import storing
+
+    with storing.Stock(store.folder).using():
+        if not _is_here(store, descriptor, platform):
+            return None
+        image = images.read(text, store, (descriptor,), platform)
+        layers = _layers(image, places)
+    names = [folder.rpartition("/")[2] for folder in layers]
+    said = json_text.write({"layers": names, "defaults": image.defaults.dump()})
+    kept.write(places.cache, "image", kept.key((descriptor.digest, platform)), said.encode("utf-8", "surrogateescape"))
+    return Found(layers, image.defaults, descriptor.digest)
+
+
+def _is_here(store: Store, descriptor: Descriptor, platform: str) -> bool:
+    """Tell whether the store has an image for a platform: of an index it may have others."""
+    from hardener.images import listing, platforms
+    from hardener.oci.image import INDEXES
+
+    if not store.has(descriptor):
+        return False
+    if descriptor.media_type not in INDEXES:
+        return True
+    wanted = platforms.parse(platform) if platform else platforms.machine()
+    found = listing.manifests(store, descriptor)
+    return any(one.platform is None or platforms.matches(wanted, one.platform) for one in found)
+
+
+def _layers(image: Image, places: Places) -> tuple[str, ...]:
+    from hardener.images import platforms
+
+    platforms.check_runs_here(image.platform)
+    return unpacked.layers(image, places.cache)
+
+
+def again(digest: str, places: Places) -> bool:
+    """Unpack an image once more, of which a container has lost its layers; False when the store does not have it."""
+    store = stock.reading(places)
+    descriptor = store.by_digest(digest)
+    return descriptor is not None and _unpacked(digest, store, descriptor, places, "") is not None
