@@ -80,7 +80,7 @@ def test_an_image_layout_runs_as_it_says(harden: Lives, folder: Path) -> None:
     assert found.stdout == "7\n/srv\nimage\ngone\nf\n", found
     assert harden.do("run", "-e", "WHO=me", f"{made.path}:1.0", "echo $WHO") == "me\n"
     assert harden.do("run", "--entrypoint", "/bin/sh", f"{made.path}:1.0", "-c", "echo entry") == "entry\n"
-    assert len(list((folder / "records" / "cache" / "layers").iterdir())) == 2  # shared by both
+    assert len(list((folder / "records" / "cache" / "layers").glob("sha256-*"))) == 2  # shared by both
     assert (
         harden.do("run", "--mount", f"type=image,source={made.path}:1.0,destination=/img", f"{made.path}:base", "/bin/sh", "-c", "ls /img")
         != ""
