@@ -64,8 +64,13 @@ def split(text: str) -> tuple[str, str]:
 def read(folder: str, name: str = "", platform: str = "") -> image.Image:
     """Find an image in a layout, by the name of its reference where there are several, and by platform; verify and return it."""
     check_version(file_content(f"{folder}/oci-layout", LIMITS.document), f"{folder}/oci-layout")
-    index = image.parse(Index, file_content(f"{folder}/index.json", LIMITS.document), f"{folder}/index.json")
-    return image.read(f"{folder}:{name}" if name else folder, Folder(folder), by_name(index.manifests, name, folder), platform)
+    found = by_name(index(folder).manifests, name, folder)
+    return image.read(f"{folder}:{name}" if name else folder, Folder(folder), found, platform)
+
+
+def index(folder: str) -> Index:
+    """Return what a layout lists: images, and what is attached to them."""
+    return image.parse(Index, file_content(f"{folder}/index.json", LIMITS.document), f"{folder}/index.json")
 
 
 def check_version(content: bytes, where: str) -> None:

@@ -215,19 +215,22 @@ class Registry:
 
     def referrers(self, repository: str, digest: str, artifact_type: str = "") -> list[Descriptor]:
         """Return what refers to a manifest, such as signatures: by the API for it, or by the tag that stands in for it."""
-        algorithm, digits = split_digest(digest)
-        found = self._from_api(repository, digest, artifact_type)
-        if not found:
-            try:
-                content, media_type = self.manifest(repository, f"{algorithm}-{digits}"[:128])
-            except Trouble as trouble:
-                if trouble.status != 404:
-                    raise
-                return []
-            found = list(_index(content, f"{self.name}/{repository}").manifests) if media_type in INDEXES else []
+        found = self.listed(repository, digest, artifact_type) or self.tagged(repository, digest)
         return [one for one in found if not artifact_type or one.extra.get("artifactType") == artifact_type]
 
-    def _from_api(self, repository: str, digest: str, artifact_type: str) -> list[Descriptor]:
+    def tagged(self, repository: str, digest: str) -> list[Descriptor]:
+        """Return what refers to a manifest by the index under the tag that stands in for the API."""
+        algorithm, digits = split_digest(digest)
+        try:
+            content, media_type = self.manifest(repository, f"{algorithm[:32]}-{digits[:64]}")
+        except Trouble as trouble:
+            if trouble.status != 404:
+                raise
+            return []
+        return list(_index(content, f"{self.name}/{repository}").manifests) if media_type in INDEXES else []
+
+    def listed(self, repository: str, digest: str, artifact_type: str = "") -> list[Descriptor]:
+        """Return what refers to a manifest by the API, which may leave out other types; nothing where the registry has no such API."""
         from urllib.parse import quote
 
         endpoint, _ = self._endpoints[-1]  # a mirror has seldom copied them

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from hardener.cli import Command
 
 # Name -> what it does, in one line; the module is hardener.cli.image.<name>.
-SUBCOMMANDS: Final[dict[str, str]] = {}
+SUBCOMMANDS: Final[dict[str, str]] = {
+    "verify": "check the signatures of an image with public keys, and print the digest that is signed",
+}
 
 
 def load(name: str) -> Command:

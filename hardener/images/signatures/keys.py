@@ -25,8 +25,7 @@ _BEGIN: Final = b"-----BEGIN "
 class Key:
     """A public key.
 
-    `name` is the file it is from, or what a policy calls it; `fingerprint` is the SHA-256 of its SubjectPublicKeyInfo, in hexadecimal, and
-    `kind` what it is for people.
+    `name` is the file it is from, or what a policy calls it, `kind` what it is for people; `fingerprint`: see there.
     """
 
     __slots__ = ("_verify", "fingerprint", "kind", "name")
@@ -65,13 +64,22 @@ def parse(content: bytes, name: str) -> Key:
 
     try:
         public = serialization.load_pem_public_key(content.strip() + b"\n")
-        der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise HardenError(f"this is no public key: {error}"[:200], where=name, how=_HOW) from None
-    import hashlib
-
     kind, verify = _checker(public, name)
-    return Key(name, kind, hashlib.sha256(der).hexdigest(), verify)
+    return Key(name, kind, fingerprint(content), verify)
+
+
+def fingerprint(content: bytes) -> str:
+    """Return the SHA-256 of what is between the lines of PEM, in hexadecimal: of the key's DER."""
+    import hashlib
+    from binascii import Error, a2b_base64
+
+    lines = [line for line in content.strip().splitlines() if line.strip() and not line.startswith(b"-----")]
+    try:
+        return hashlib.sha256(a2b_base64(b"".join(lines))).hexdigest()
+    except Error:
+        return ""
 
 
 def check_shape(content: bytes, name: str) -> None:

@@ -25,7 +25,7 @@ ATTACHED_SIGNATURE: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _KIND, _SIGNATURES = "kind", "dev.cosignproject.cosign/sigs"  # as `cosign save` marks them
 
 REFERRERS: Final = "the registry's list of referrers"
-REFERRERS_TAG: Final = "the tag that stands for such a list"
+REFERRERS_TAG: Final = "the tag that stands in for the registry's list"
 COSIGN_TAG: Final = "cosign's tag"
 BESIDE: Final = "the same layout"
 

@@ -15,6 +15,7 @@ from hardener.record import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hardener.images.image import Image
     from hardener.images.signatures.attached import Attached
     from hardener.images.signatures.keys import Key
     from hardener.images.signatures.shelf import Shelf
@@ -72,6 +73,11 @@ class Verification(NamedTuple):
         return self.subject.digest if signed else ""
 
 
+def subject_of(image: Image) -> Subject:
+    """Return what may have been signed of an image that was read: its index was seen to list it then."""
+    return Subject(image.digest, image.index_digest, image.reference)
+
+
 def verify(subject: Subject, shelf: Shelf, keys: Sequence[Key], signed_as: Sequence[str] = ()) -> Verification:
     """Look for signatures of an image, of its index first, and check each with each key.
 
@@ -102,6 +108,15 @@ def _judge(attached: Attached, digests: Sequence[str], subject: Subject, keys: S
     except HardenError as error:
         return Judged(attached, error.what, key)
     return Judged(attached, "", key, digest, claim.repository)
+
+
+def fits(text: str, wanted: Reference | None, signed_as: Sequence[str]) -> bool:
+    """Tell whether what a signature names is what an image was asked for by, or what it may be signed as."""
+    try:
+        _check_name(text, wanted, signed_as)
+    except HardenError:
+        return False
+    return True
 
 
 def _check_name(text: str, wanted: Reference | None, signed_as: Sequence[str]) -> None:
