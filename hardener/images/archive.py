@@ -240,14 +240,24 @@ def _blob(descriptor: Descriptor) -> str:
 
 def read(path: str, name: str = "", platform: str = "", *, kind: str = "") -> Image:
     """Return an image of an archive; `name` chooses among several. `-` is the standard input. `kind`: 'oci' or 'docker'; '' for either."""
-    archive = Archive(*_opened(path))
+    return _read(Archive(*_opened(path)), name, platform, kind)
+
+
+def read_open(fd: int, where: str, platform: str = "") -> Image:
+    """Return the only image of an archive that has been opened, which closes the file when nobody has it any more."""
+    return _read(Archive(where, fd), "", platform, "")
+
+
+def _read(archive: Archive, name: str, platform: str, kind: str) -> Image:
     has_layout, has_manifest = archive.has("index.json"), archive.has("manifest.json")
     if (has_layout and kind != "docker") or (kind == "docker" and has_layout and has_manifest):
         return _read_layout(archive, name, platform)
     if has_manifest and kind != "oci":
         return _read_saved(archive, name, platform)
     wanted = {"oci": "index.json", "docker": "manifest.json"}.get(kind, "index.json or manifest.json")
-    raise HardenError(f"this is no archive of images: it has no {wanted}", where=path, how="docker save, or skopeo copy … oci-archive:FILE")
+    raise HardenError(
+        f"this is no archive of images: it has no {wanted}", where=archive.where, how="docker save, or skopeo copy … oci-archive:FILE"
+    )
 
 
 def _read_layout(archive: Archive, name: str, platform: str) -> Image:

@@ -74,6 +74,12 @@ def _docker(rest: str, asked: Asked) -> Image:
     return _registry(rest[2:], asked) if rest.startswith("//") else _bare(f"docker:{rest}", asked)
 
 
+def _docker_daemon(rest: str, asked: Asked) -> Image:
+    from hardener.images import engine_source
+
+    return engine_source.image(rest, asked.platform, asked.options)
+
+
 def _bare(text: str, asked: Asked) -> Image:
     folder, name = layout.split(text)
     if folder:
@@ -125,5 +131,6 @@ TRANSPORTS: Final[dict[str, Callable[[str, Asked], Image]]] = {
     "oci-archive": _oci_archive,
     "docker-archive": _docker_archive,
     "docker": _docker,
+    "docker-daemon": _docker_daemon,
     "rootfs": _rootfs,
 }
