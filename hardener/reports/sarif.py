@@ -71,9 +71,9 @@ class Taxon(NamedTuple):
     taxon: int
 
 
-def render(report: Report, *, color: bool = False) -> str:
-    """Return the report as one SARIF log with one run."""
-    return encode({"$schema": SCHEMA, "version": "2.1.0", "runs": [_Run(report).json()]}, depth=6) + "\n"
+def render(report: Report, *, color: bool = False, automation: str = AUTOMATION) -> str:
+    """Return the report as one SARIF log with one run; `automation` keeps the runs of different commands apart."""
+    return encode({"$schema": SCHEMA, "version": "2.1.0", "runs": [_Run(report, automation).json()]}, depth=6) + "\n"
 
 
 def uri(path: str) -> str:
@@ -89,8 +89,9 @@ def uri(path: str) -> str:
 class _Run:
     """Collects what the parts of a run refer to by index."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, automation: str) -> None:
         self.report = report
+        self.automation = automation
         rules = {rule.id: rule for rule in report.rules}
         for finding in (*report.findings, *(entry.finding for entry in report.suppressed)):
             rules.setdefault(finding.rule.id, finding.rule)
@@ -121,7 +122,7 @@ class _Run:
             driver["supportedTaxonomies"] = list(self.toolbox)
         run: dict[str, Json] = {
             "tool": {"driver": driver},
-            "automationDetails": {"id": AUTOMATION},
+            "automationDetails": {"id": self.automation},
             "invocations": [self._invocation()],
             "originalUriBaseIds": {ROOT: {"description": {"text": "The folder in which hardener was run."}}},
             "columnKind": "utf16CodeUnits",

@@ -18,6 +18,12 @@ class Installed(NamedTuple):
     source: str = ""
     source_version: str = ""
     path: str = "var/lib/dpkg/status"
+    places: tuple[str, ...] = ()
+
+    @property
+    def purl(self) -> str:
+        """The package URL."""
+        return f"pkg:{self.kind}/{self.name}@{self.version}"
 
 
 class System(NamedTuple):

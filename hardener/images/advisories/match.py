@@ -58,6 +58,14 @@ class Installed(Protocol):
     def path(self) -> str:
         """What names it in the image."""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where else the same is installed."""
+
+    @property
+    def purl(self) -> str:
+        """Its package URL."""
+
 
 class Vulnerability(NamedTuple):
     """One vulnerability of one package, however many records tell of it."""
@@ -143,7 +151,7 @@ def match(packages: tuple[Installed, ...], system: System | None, database: Data
     brought = 0
     for index, package in enumerate(packages):
         home = ecosystems.home(package.kind, system)
-        if home is not None and package.kind in ecosystems.LANGUAGES and owner(package.path):
+        if home is not None and package.kind in ecosystems.LANGUAGES and all(owner(path) for path in (package.path, *package.places)):
             brought += 1
             continue
         label = home.label if home else _homeless(package.kind, system)
