@@ -198,7 +198,7 @@ def _table(report: Cves, *, color: bool) -> str:
 
 
 def _row(report: Cves, each: Vulnerability) -> tuple[str, ...]:
-    names = sorted({report.packages[index].name for index in each.packages} - {each.name})
+    names = sorted(name for name in {report.packages[index].name for index in each.packages} if name.lower() != each.name.lower())
     origin = report.origins[each.packages[0]]
     place = f"{origin.layer} {origin.instruction}".rstrip() if origin.layer else ""
     package = f"{each.name} ({', '.join(names)})" if names else each.name

@@ -38,10 +38,18 @@ DEBIAN = (
         summary="glibc - security update",
         modified="2026-11-23T00:00:00Z",
     ),
-    record("DEBIAN-CVE-2024-2961", block("Debian:12", "glibc", "introduced 0", "fixed 2.36-9+deb12u10"), upstream=["CVE-2024-2961"], **CRITICAL),
-    record("DEBIAN-CVE-2023-5363", block("Debian:12", "openssl", "introduced 0"), upstream=["CVE-2023-5363"], summary="a key is short", **LOW),
+    record(
+        "DEBIAN-CVE-2024-2961", block("Debian:12", "glibc", "introduced 0", "fixed 2.36-9+deb12u10"), upstream=["CVE-2024-2961"], **CRITICAL
+    ),
+    record(
+        "DEBIAN-CVE-2023-5363", block("Debian:12", "openssl", "introduced 0"), upstream=["CVE-2023-5363"], summary="a key is short", **LOW
+    ),
 )
-PYPI = (record("GHSA-h5c8", block("PyPI", "jinja2", "introduced 0", "fixed 3.1.3"), aliases=["CVE-2024-22195"], modified="2026-11-23T00:00:00Z"),)
+PYPI = (
+    record(
+        "GHSA-h5c8", block("PyPI", "jinja2", "introduced 0", "fixed 3.1.3"), aliases=["CVE-2024-22195"], modified="2026-11-23T00:00:00Z"
+    ),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -93,15 +101,15 @@ def test_the_table(harden: Harden, image: str, db: str) -> None:
     result = harden("image", "cves", "--db", db, image)
     assert result.code == 1
     assert result.out.replace(image, "IMAGE") == (
-        "SEVERITY  PACKAGE        INSTALLED          FIXED IN           ID              LAYER\n"
-        "critical  glibc (libc6)  2.36-9+deb12u9     2.36-9+deb12u10    CVE-2024-2961   1 ADD file:1 in /\n"
+        "SEVERITY  PACKAGE        INSTALLED         FIXED IN         ID              LAYER\n"
+        "critical  glibc (libc6)  2.36-9+deb12u9    2.36-9+deb12u10  CVE-2024-2961   1 ADD file:1 in /\n"
         "          9.8 · glibc - security update · DEBIAN-CVE-2024-2961, DSA-5678-1\n"
-        "low       openssl        3.0.11-1~deb12u1   -                  CVE-2023-5363   1 ADD file:1 in /\n"
-        "          3.1 · a key is short · DEBIAN-CVE-2023-5363\n"
-        "unknown   glibc (libc6)  2.36-9+deb12u9     2.36-9+deb12u10    CVE-2024-33599  1 ADD file:1 in /\n"
+        "unknown   glibc (libc6)  2.36-9+deb12u9    2.36-9+deb12u10  CVE-2024-33599  1 ADD file:1 in /\n"
         "          glibc - security update · DSA-5678-1\n"
-        "unknown   jinja2         3.1.2              3.1.3              CVE-2024-22195  2 RUN pip install jinja2\n"
+        "unknown   jinja2         3.1.2             3.1.3            CVE-2024-22195  2 RUN pip install jinja2\n"
         "          GHSA-h5c8\n"
+        "low       openssl        3.0.11-1~deb12u1  -                CVE-2023-5363   1 ADD file:1 in /\n"
+        "          3.1 · a key is short · DEBIAN-CVE-2023-5363\n"
         "\n"
         "Known of:\n"
         "  Debian:12: 2 packages, 3 advisories, the latest of 2026-11-23\n"
@@ -119,7 +127,12 @@ def test_json(harden: Harden, image: str, db: str) -> None:
     )
     assert (first["package"], first["installed"], first["fixed"]) == ("glibc", "2.36-9+deb12u9", "2.36-9+deb12u10")
     (package,) = first["packages"]
-    assert (package["name"], package["path"], package["layer"], package["instruction"]) == ("libc6", "var/lib/dpkg/status", 1, "ADD file:1 in /")
+    assert (package["name"], package["path"], package["layer"], package["instruction"]) == (
+        "libc6",
+        "var/lib/dpkg/status",
+        1,
+        "ADD file:1 in /",
+    )
     assert package["purl"].startswith("pkg:deb/debian/libc6@2.36-9%2Bdeb12u9")
     assert value["image"]["distribution"] == "debian 12"
     assert [(each["name"], each["records"], each["newest"]) for each in value["ecosystems"]] == [
@@ -205,7 +218,8 @@ def test_an_old_mirror_is_said_to_be_old(harden: Harden, image: str, tmp_path: P
 def test_what_is_accepted(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
     ignore = tmp_path / "ignore.txt"
     ignore.write_text(
-        "# ours\nDSA-5678-1 glibc # behind a wall\nCVE-2023-5363 libc6\nGHSA-h5c8 expires=2026-11-24\nCVE-2023-5363 expires=2026-11-23 # soon\n"
+        "# ours\nDSA-5678-1 glibc # behind a wall\nCVE-2023-5363 libc6\nGHSA-h5c8 expires=2026-11-24\n"
+        "CVE-2023-5363 expires=2026-11-23 # soon\n"
     )
     result = harden("image", "cves", "--db", db, image, "--ignore-file", str(ignore))
     assert result.code == 0
@@ -233,7 +247,11 @@ def test_vex(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
         },
         {"vulnerability": "CVE-2024-2961", "status": "fixed", "products": [{"@id": "pkg:deb/debian/libc6@2.36-9%2Bdeb12u9"}]},
         {"vulnerability": "CVE-2024-33599", "status": "under_investigation", "products": [digest]},
-        {"vulnerability": "CVE-2023-5363", "status": "not_affected", "products": [{"@id": "pkg:oci/other@sha256%3A00"}, {"@id": "pkg:deb/debian/bash"}]},
+        {
+            "vulnerability": "CVE-2023-5363",
+            "status": "not_affected",
+            "products": [{"@id": "pkg:oci/other@sha256%3A00"}, {"@id": "pkg:deb/debian/bash"}],
+        },
         {"vulnerability": "CVE-2023-5363", "status": "not_affected"},
     )
     value = told(harden, "--db", db, image, "--vex", document)
@@ -241,7 +259,7 @@ def test_vex(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
         ("CVE-2024-2961", "VEX: fixed"),
         ("CVE-2024-22195", "VEX: not_affected, vulnerable_code_not_present"),
     ]
-    assert [each["id"] for each in value["vulnerabilities"]] == ["CVE-2023-5363", "CVE-2024-33599"]
+    assert [each["id"] for each in value["vulnerabilities"]] == ["CVE-2024-33599", "CVE-2023-5363"]
 
 
 @pytest.mark.parametrize(
@@ -257,10 +275,16 @@ def test_vex(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
         ("--vex", '{"@context": "https://openvex.dev/ns", "statements": [1]}', "no object"),
         ("--vex", '{"@context": "https://openvex.dev/ns", "statements": [{"status": "fine"}]}', "unknown status"),
         ("--vex", '{"@context": "https://openvex.dev/ns", "statements": [{"status": "fixed"}]}', "what vulnerability"),
-        ("--vex", '{"@context": "openvex", "statements": [{"status": "fixed", "vulnerability": "X", "products": 3}]}', "products is no list"),
+        (
+            "--vex",
+            '{"@context": "openvex", "statements": [{"status": "fixed", "vulnerability": "X", "products": 3}]}',
+            "products is no list",
+        ),
     ],
 )
-def test_bad_exceptions_are_errors(harden: Harden, image: str, db: str, tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+def test_bad_exceptions_are_errors(
+    harden: Harden, image: str, db: str, tmp_path: Path, name: str, content: str | bytes, message: str
+) -> None:
     path = tmp_path / "bad"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     result = harden("image", "cves", "--db", db, image, name, str(path))
@@ -286,7 +310,10 @@ def test_a_mirror_that_is_none(harden: Harden, image: str, tmp_path: Path) -> No
 
 def test_what_a_mirror_says_drives_no_terminal(harden: Harden, image: str, tmp_path: Path) -> None:
     evil: Record = record(
-        "GHSA-\x1b[31m", block("PyPI", "jinja2", "introduced 0", "fixed 3.1.3\x1b]0;x\x07"), summary="a\x1b[2J\nb\u202e", aliases=["CVE-2024-1\r2"]
+        "GHSA-\x1b[31m",
+        block("PyPI", "jinja2", "introduced 0", "fixed 3.1.3\x1b]0;x\x07"),
+        summary="a\x1b[2J\nb\u202e",
+        aliases=["CVE-2024-1\r2"],
     )
     place = str(mirror(tmp_path / "d", Debian=DEBIAN, PyPI=[evil, *PYPI]))
     for name in ("table", "json", "sarif"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Name -> what it does, in one line; the module is hardener.cli.image.<name>.
 SUBCOMMANDS: Final[dict[str, str]] = {
+    "cves": "match the packages of an image with a mirror of OSV advisories, offline",
     "verify": "check the signatures of an image with public keys, and print the digest that is signed",
 }
 

@@ -164,13 +164,15 @@ def _blind(report: Cves) -> list[str]:
 
 
 def _places(look: _Look) -> Callable[[int], Location]:
-    """Return what tells where a package stands: at the line of the image's history that made the layer it is in."""
-    from hardener.rules import image_document
+    """Return what tells where a package stands: in a text of what made each layer, at the line of the layer that it is in."""
+    from hardener.text import SourceFile, Span
 
-    document = image_document.read(look.image)
+    lines = [_origin(layer).instruction.replace("\n", " ") or f"# layer {layer.index + 1}" for layer in look.image.layers]
+    file = SourceFile(look.image.name, "".join(f"{line}\n" for line in lines))
 
     def place(index: int) -> Location:
         layer = look.packages[index].layer
-        return locate(document.file, document.of(layer).span if layer is not None else document.place())
+        start = sum(len(line) + 1 for line in lines[: layer.index]) if layer is not None else 0
+        return locate(file, Span(start, start + len(lines[layer.index if layer is not None else 0])))
 
     return place

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hardener.finding import Severity
 from hardener.images.advisories import ecosystems, ranges
 from hardener.images.advisories.versions import comparison
 from hardener.record import NamedTuple
@@ -17,7 +18,6 @@ from hardener.record import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hardener.finding import Severity
     from hardener.images.advisories.database import Database
     from hardener.images.advisories.ecosystems import Home, System
     from hardener.images.advisories.index import Coverage
@@ -313,5 +313,5 @@ def _by_fame(name: str) -> tuple[int, str]:
     return next((rank for rank, prefix in enumerate(_RANKS) if name.startswith(prefix)), len(_RANKS)), name
 
 
-def _rank(severity: Severity | None) -> int:
-    return -1 if severity is None else int(severity)
+def _rank(severity: Severity | None) -> float:
+    return Severity.MEDIUM - 0.5 if severity is None else severity  # it counts as medium; see verdict.UNGRADED
