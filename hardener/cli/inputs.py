@@ -67,7 +67,10 @@ def _find(args: "Namespace", configs: Configs, cwd: str) -> targets.Targets:
         if args.paths or args.file:
             raise HardenError("a command line behind -- is judged alone", how="leave the paths out, or judge them in a run of their own")
         return targets.Targets((targets.Target(LINE, os.path.join(cwd, LINE), "shell", is_stdin=True),), ())
-    options = targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes)
+    every = getattr(args, "secrets", False)  # of `lint` alone
+    if every and args.file:
+        raise HardenError("--secrets searches every file, -f judges compose files", how="leave one of them out")
+    options = targets.Options(cwd, args.stdin_filename, not args.no_gitignore, configs.excludes, every)
     if not args.file:
         return targets.find(args.paths, options)
     files = [(path, os.path.abspath(os.path.join(cwd, path))) for path in args.file]

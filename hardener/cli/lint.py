@@ -29,6 +29,9 @@ def configure(parser: "ArgumentParser") -> None:
     """Declare the options of `harden lint`."""
     inputs.configure(parser)
     parser.add_argument("--diff", metavar="REF", help="only findings on lines changed since a git revision")
+    parser.add_argument(
+        "--secrets", action="store_true", help="search every file for credentials, and judge nothing else; they are never shown in full"
+    )
     rules = parser.add_argument_group("rules")
     add = rules.add_argument
     add("--profile", choices=PROFILES, help="how much to ask for: default (what a busy team would fix), strict, all")

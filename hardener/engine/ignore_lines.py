@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hardener.engine.ignores import Ignores
 
 _COMMENT: Final = re.compile(
-    r"(?:(?:^|(?<=[ \t@]))[#;]|<!--)(?=[^\n]*(?:harden[ \t]*:|hadolint|tally|check|kics-scan|:skip=|trivy:ignore|dclint))[^\n]*",
+    r"(?:(?:^|(?<=[ \t@]))(?:[#;]|//)|<!--)(?=[^\n]*(?:harden[ \t]*:|hadolint|tally|check|kics-scan|:skip=|trivy:ignore|dclint))[^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -27,6 +27,7 @@ def file_under(ignores: "Ignores", file: SourceFile) -> None:
             continue
         span = Span(match.start(), end)
         text = "#" + match[0][len("<!--") :].partition("-->")[0].rstrip() if match[0].startswith("<!--") else match[0]
+        text = f"#{text[2:]}" if text.startswith("//") else text
         alone = not file.text[start : match.start()].strip(" \t@")  # `@` before a comment is a quiet line of a Makefile
         for result in parse(text, span, ignores._selector, is_directive=False):
             if isinstance(result, Notice):

@@ -19,7 +19,7 @@ from hardener.engine.config import Config
 from hardener.engine.configs import Configs
 from hardener.engine.ready import Crash, Judged
 from hardener.engine.selection import Selector
-from hardener.engine.targets import Target
+from hardener.engine.targets import FILE, Target
 from hardener.finding import FileError, Finding, Location, Match, Rule, Severity, Suppressed, locate
 from hardener.record import NamedTuple
 from hardener.rules.context import Settings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hardener.engine import shellcheck
     from hardener.engine.dispatch import Dispatch
     from hardener.engine.dispatch_services import ServiceDispatch
+    from hardener.engine.ready import Ready
     from hardener.engine.services import ServiceJudge
     from hardener.sources import compose
     from hardener.sources.dockerfile import Dockerfile
@@ -79,7 +80,7 @@ class Outcome(NamedTuple):
 class _Plan:
     """The rules that run under one configuration."""
 
-    __slots__ = ("_chosen", "_dispatch", "_services", "selector", "settings", "severities")
+    __slots__ = ("_chosen", "_dispatch", "_secrets", "_services", "selector", "settings", "severities")
 
     def __init__(self, config: Config, builtin: Sequence[RuleSource]) -> None:
         sources = list(builtin)
@@ -97,6 +98,7 @@ class _Plan:
         self._chosen = chosen
         self._dispatch: Dispatch | None = None
         self._services: ServiceDispatch | None = None
+        self._secrets: dict[str, Ready] | None = None
         self.settings = Settings(tuple(config.trusted_registries), dict(config.required_labels), config.strict_labels)
 
     @property
@@ -116,6 +118,15 @@ class _Plan:
 
             self._services = ServiceDispatch(self._chosen)
         return self._services
+
+    @property
+    def secrets(self) -> "dict[str, Ready]":
+        """The rules on credentials in files, by id."""
+        if self._secrets is None:
+            from hardener.engine.secrets import rules
+
+            self._secrets = rules(self._chosen)
+        return self._secrets
 
     def severity(self, result: Judged) -> Severity | None:
         """Return how severe a match is under this configuration; None when its rule does not run here."""
@@ -157,6 +168,11 @@ class Linter:
 
     def judge(self, target: Target, outcome: Outcome) -> None:
         """Judge one file, or one compose project, and add what comes of it to `outcome`."""
+        if target.kind == FILE:
+            from hardener.engine import secrets
+
+            secrets.judge(self, target, outcome)
+            return
         if target.kind != "dockerfile":
             if self._services is None:
                 from hardener.engine.services import ServiceJudge

@@ -9,7 +9,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Final
+from errno import EINVAL
+from typing import BinaryIO, Final
 
 from hardener.engine.gitignore import Patterns
 from hardener.errors import HardenError
@@ -19,6 +20,9 @@ from hardener.text import SourceFile
 
 UNDECIDED: Final = "undecided"
 """The kind of a file that was named although nothing about its name says what it is: its content decides."""
+
+FILE: Final = "file"
+"""The kind of a file that is searched for credentials, whatever else it is."""
 
 _RUN_LINE: Final = rb"(?:docker|podman|nerdctl)[^\n]{0,200}?\b(?:run|create)\b"  # compiled at its first use
 
@@ -85,6 +89,7 @@ class Options(NamedTuple):
     stdin_name: str = "<stdin>"  # the path to report for `-`, and the one whose configuration applies
     gitignore: bool = True
     excludes: Callable[[str, bool], bool] | None = None
+    every: bool = False  # every file, as a `FILE`: not only what we know how to judge
 
 
 def is_dockerfile_name(name: str) -> bool:
@@ -117,6 +122,10 @@ def find(paths: Iterable[str], options: Options) -> Targets:
         walk.start(path)
     walk.resolve_links()
     walk.look_into_scripts()
+    if not walk.found and not walk.errors and options.every:
+        raise HardenError(
+            f"there is no file in {', '.join(given)}", how="name files or folders; .gitignore and the configuration exclude some"
+        )
     if not walk.found and not walk.errors:
         raise HardenError(
             f"no Dockerfile, compose file or `docker run` line found in {', '.join(given)}",
@@ -165,6 +174,15 @@ def read(target: Target) -> SourceFile | FileError:
     return decode(target, data)
 
 
+def opened(path: str) -> BinaryIO:
+    """Open a regular file to read; whatever else it has become since it was found is an `OSError`, and never waited for."""
+    descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(EINVAL, "it is no regular file")
+    return open(descriptor, "rb")
+
+
 def decode(target: Target, data: bytes) -> SourceFile | FileError:
     """Return the text of bytes that were read already, such as standard input, or why there is none."""
     if len(data) > MAX_BYTES:
@@ -176,11 +194,11 @@ def decode(target: Target, data: bytes) -> SourceFile | FileError:
         return FileError(target.path, int(line) if line.isdigit() and error.where != target.path else 0, error.what)
 
 
-def _trouble(status: os.stat_result) -> str | None:
-    """Return what keeps a file from being read, by its type and size."""
+def _trouble(status: os.stat_result, limit: int | None = MAX_BYTES) -> str | None:
+    """Return what keeps a file from being read, by its type and size; None as `limit`: no size does."""
     if not stat.S_ISREG(status.st_mode):
         return next((text for is_kind, text in _KINDS if is_kind(status.st_mode)), "is not a regular file")
-    return f"is larger than {MAX_BYTES >> 20} MiB" if status.st_size > MAX_BYTES else None
+    return f"is larger than {limit >> 20} MiB" if limit is not None and status.st_size > limit else None
 
 
 def _reason(error: OSError) -> str:
@@ -210,7 +228,7 @@ class _Walk:
         """Take in one path of the command line."""
         if path == "-":
             name = self.options.stdin_name
-            kind = kind_by_name(name.replace(os.sep, "/")) or UNDECIDED
+            kind = FILE if self.options.every else kind_by_name(name.replace(os.sep, "/")) or UNDECIDED
             self.found.setdefault("-", Target(name, os.path.join(self.options.cwd, name), kind, is_stdin=True))
             return
         shown = path
@@ -224,8 +242,10 @@ class _Walk:
             return
         if stat.S_ISDIR(status.st_mode):
             self.folder(file, "" if os.path.normpath(shown) == "." else os.path.join(shown.rstrip(os.sep), ""))
-        elif (trouble := _trouble(status)) is not None:
+        elif (trouble := _trouble(status, MAX_BYTES if not self.options.every else None)) is not None:
             self.errors.append(FileError(shown, 0, trouble))
+        elif self.options.every:
+            self.found[os.path.realpath(file)] = Target(shown, os.path.abspath(file), FILE)
         else:
             self.found[os.path.realpath(file)] = self.named(shown, os.path.abspath(file))
 
@@ -267,7 +287,7 @@ class _Walk:
                     if name not in SKIPPED_FOLDERS and not self.excluded(entry, rules, is_folder=True):
                         pending.append((entry.path, f"{shown}{name}{os.sep}", rules))
                     continue
-                kind = kind_by_name(f"{inside}/{name}" if inside else name)
+                kind = FILE if self.options.every else kind_by_name(f"{inside}/{name}" if inside else name)
                 if kind is None or self.excluded(entry, rules, is_folder=False):
                     continue
                 if kind == "compose":
@@ -294,10 +314,11 @@ class _Walk:
     def file(self, entry: "os.DirEntry[str]", target: Target, real: str) -> None:
         """Take in a file that a walk met, and its real path."""
         if entry.is_symlink():
-            self.links.append(target)
+            if target.kind != FILE:  # where links lead to, a search for credentials comes by itself, or has no business
+                self.links.append(target)
         elif entry.is_file(follow_symlinks=False):
-            (self.found if target.kind in ("dockerfile", "compose") else self.scripts).setdefault(real, target)
-        else:
+            (self.found if target.kind in ("dockerfile", "compose", FILE) else self.scripts).setdefault(real, target)
+        elif target.kind != FILE:
             self.trouble(target)
 
     def resolve_links(self) -> None:

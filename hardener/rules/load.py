@@ -29,10 +29,11 @@ _KEYS: Final = (
 KINDS: Final = (
     "dockerfile.file", "dockerfile.stage", "dockerfile.image", "dockerfile.instruction", "dockerfile.pair", "dockerfile.command",
     "dockerfile.problem", "shell.script", "service", "service.port", "service.mount", "service.variable", "service.project",
-    "service.problem",
+    "service.problem", "file.secret",
 )  # fmt: skip
 _Level = TypeVar("_Level", Severity, Confidence)
 
+_WITHOUT_FACTS: Final = ("shell.script", "file.secret")  # ShellCheck decides the one, our detectors of credentials the other
 _INSTRUCTION_KINDS: Final = ("dockerfile.instruction", "dockerfile.pair", "dockerfile.command")
 
 
@@ -197,6 +198,8 @@ class _RuleReader:
         from hardener.rules.match import MatchError, compile_match, fact, place
 
         kind = source.rule.on
+        if kind in _WITHOUT_FACTS and (source.match is not None or source.at):
+            raise self.fail(f"{kind} has no facts to match", self.span("on"), "only hardener's own rules are on it")
         if source.match is not None:
             try:
                 compile_match(kind, source.match)
@@ -325,7 +328,7 @@ class _RuleReader:
 
 def is_builtin_id(rule_id: str) -> bool:
     """Whether an id belongs to hardener's own rules."""
-    return rule_id.startswith(("HD", "HS")) and len(rule_id) == 5
+    return rule_id.startswith(("HD", "HS", "HF")) and len(rule_id) == 5
 
 
 def placeholders(template: str) -> tuple[str, ...]:

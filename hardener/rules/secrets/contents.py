@@ -8,7 +8,6 @@ found does not depend on where they end.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from typing import Final
 
 from hardener.finding import Confidence, Severity
@@ -50,6 +49,7 @@ class Hit(NamedTuple):
     line: int  # 1-based; 0 in a file that has no lines
     shown: str  # the redacted credential; empty where there is nothing to show
     topic: str  # key, stored (in a file that is there to keep it), token, or advice
+    mark: int = 0  # the same for the same credential in one run, and nothing outside of it
 
 
 class Content(NamedTuple):
@@ -84,13 +84,16 @@ def inspect_piece(content: Content, data: bytes) -> list[Hit]:
     path = content.path
     if places.is_skipped(path):
         return []
+    low = 0 if content.starts else REACH
+    high = len(data) if content.ends else len(data) - REACH
     if content.form.startswith("utf-16"):
-        data = data.decode(content.form, "replace").encode("utf-8", "replace")
+        texts = [data[part].decode(content.form, "replace").encode("utf-8", "replace") for part in (slice(low), slice(high), slice(None))]
+        low, high, data = len(texts[0]), len(texts[1]), texts[2]
     elif content.form != "text":
-        return _in_binary(content, data)
+        return _in_binary(content, data, low, high)
     if content.starts and content.ends and len(data) <= _READ_CLOSELY and _is_read_closely(path, data):
         return _closely(path, data.decode("utf-8", "surrogateescape"))
-    return _by_format(content, data, prefilter.find(data))
+    return _by_format(content, data, prefilter.find(data), low, high)
 
 
 def _is_read_closely(path: str, data: bytes) -> bool:
@@ -124,17 +127,14 @@ def _closely(path: str, text: str) -> list[Hit]:
     return hits
 
 
-def _by_format(content: Content, data: bytes, anchors: Iterable[tuple[int, Format]]) -> list[Hit]:
-    """Return the credentials at anchors. Each is judged within the same distance, wherever a window ends."""
-    anchors = list(anchors)
+def _by_format(content: Content, data: bytes, anchors: list[tuple[int, Format]], low: int, high: int) -> list[Hit]:
+    """Return the credentials at anchors that begin between two offsets. Each is judged within one distance, wherever a window ends."""
     if not anchors:
         return []
     text = data.decode("latin-1")  # one character a byte: offsets stay those of the bytes
     found = [(0, secret) for at, form in anchors if (secret := detect.at_anchor(form, at, text, at + REACH - _BEFORE)) is not None]
     if not found:
         return []
-    low = 0 if content.starts else REACH
-    high = len(data) if content.ends else len(data) - REACH
     lines = _Lines(text, content.line)
     hits = [
         _hit(weighed, text, lines, is_stored=False)
@@ -150,7 +150,7 @@ def _points(data: bytes, offset: int) -> int:
     return len(data[:offset].decode("utf-8", "surrogateescape"))
 
 
-def _in_binary(content: Content, data: bytes) -> list[Hit]:
+def _in_binary(content: Content, data: bytes, low: int, high: int) -> list[Hit]:
     """Return the credentials in a binary file: what it is, or formats that stand in it as they are."""
     hits = []
     if content.starts:
@@ -162,7 +162,8 @@ def _in_binary(content: Content, data: bytes) -> list[Hit]:
         return hits
     anchors = prefilter.private_keys(data) if content.form == "program" else prefilter.find(data)
     weak = _WEAK_EVIDENCE  # random bytes make them up
-    return hits + [hit._replace(line=0) for hit in _by_format(content, data, [item for item in anchors if item[1].kind not in weak])]
+    strong = [item for item in anchors if item[1].kind not in weak]
+    return hits + [hit._replace(line=0) for hit in _by_format(content, data, strong, low, high)]
 
 
 def _without_overlaps(found: list[tuple[int, Secret]]) -> list[Secret]:
@@ -197,8 +198,9 @@ def _hit(secret: Secret, text: str, lines: "_Lines", *, is_stored: bool) -> Hit:
         topic = "key"
     else:
         topic = "stored" if is_stored else "token"
-    shown = "" if topic == "key" else values.redact(text[secret.start : secret.end])
-    return Hit(secret, secret.start, secret.end, lines.of(secret.start), shown, topic)
+    found = text[secret.start : secret.end]
+    shown = "" if topic == "key" else values.redact(found)
+    return Hit(secret, secret.start, secret.end, lines.of(secret.start), shown, topic, hash(found))
 
 
 class _Lines:

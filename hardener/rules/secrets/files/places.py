@@ -5,12 +5,13 @@ from typing import Final
 from hardener.text import Pattern
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
     return frozenset(text.split())
 
 
 # Checksums by the thousand, hosts, sources of names, and files of package managers that quote whatever they like.
-_SKIPPED_NAMES: Final = _words(
+_SKIPPED_NAMES: Final = words(
     """
     package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock poetry.lock pipfile.lock uv.lock go.sum cargo.lock composer.lock
     nsswitch.conf gemfile.lock packages.lock.json .terraform.lock.hcl flake.lock deno.lock mix.lock
@@ -24,13 +25,13 @@ _SKIPPED_FOLDERS: Final = (
 )  # fmt: skip
 
 # Where a plain word under a secret's name is a password. In code it is a variable, in prose a remark.
-_CONFIGURED_ENDS: Final = _words(
+_CONFIGURED_ENDS: Final = words(
     """
     env envrc properties ini cfg conf cnf config toml yaml yml json json5 xml tfvars tf hcl sh bash zsh ksh fish service timer container php
     sql ps1 bat cmd credentials secret secrets passwd pass creds http rest plist gradle sbt dockerfile ovpn nmconnection rc history inc
     """
 )
-_CONFIGURED_NAMES: Final = _words(
+_CONFIGURED_NAMES: Final = words(
     """
     makefile procfile jenkinsfile vagrantfile crontab environment credentials secret secrets password passwords .env .bashrc .zshrc .profile
     .bash_profile .bash_login .zprofile .zshenv .bash_aliases .curlrc .wgetrc .inputrc .bash_history .zsh_history .ash_history .sh_history
@@ -38,7 +39,7 @@ _CONFIGURED_NAMES: Final = _words(
     .condarc
     """
 )
-_CODE_ENDS: Final = _words(
+_CODE_ENDS: Final = words(
     "py js ts jsx tsx mjs cjs rb pl pm lua go java kt scala cs vb swift rs c cpp h hpp groovy r jl ex exs erl clj dart"
 )
 _CODE_NAMES: Final = ("settings", "config", "local", "secret", "credential", "constants")
@@ -85,6 +86,11 @@ def is_sample(path: str) -> bool:
 def is_library(path: str) -> bool:
     """Whether a file belongs to a package that somebody else has published."""
     return _LIBRARY.search(path) is not None
+
+
+def is_packaged(path: str) -> bool:
+    """Whether a file lies where package managers put files, so that one of them may know it."""
+    return is_library(path) or path.startswith(("usr/", "bin/", "sbin/", "etc/", "boot/", "opt/"))
 
 
 def is_code(path: str) -> bool:

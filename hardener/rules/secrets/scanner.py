@@ -1,0 +1,161 @@
+"""The files of all layers of an image -> the credentials in them, in the one pass that reads the layers (`images.scan`).
+
+A layer keeps what it brought: that a later one deletes or overwrites a file hides it from the container and from nobody else. So each
+file is judged as its layer has it, and what became of it is asked of the merged view afterwards. Files that the package manager vouches
+for are let go then, too: only for what was found in them need anybody know their checksums.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hardener.images.scan import OVERLAP as SHARED
+from hardener.images.scan import WHOLE
+from hardener.record import NamedTuple
+from hardener.rules.secrets import contents
+from hardener.rules.secrets.files import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hardener.images.image import Layer
+    from hardener.images.tar import Entry
+    from hardener.images.view import View
+    from hardener.rules.secrets.contents import Content, Hit
+
+ALGORITHMS: Final = ("md5", "sha1", "sha256", "sha512")
+"""The checksums that package managers keep of files."""
+
+MOST: Final = 50
+"""Findings that are kept of one file: a list of a thousand keys is one leak."""
+
+# Compressed by their names: nothing in them can be read as it stands.
+_PACKED_ENDS: Final = places.words(
+    "gz xz bz2 zst lzma br png jpg jpeg gif webp ico woff woff2 ttf otf eot mp3 mp4 ogg webm wav pdf mo gmo svgz deb rpm apk"
+)
+
+
+class Owned(Protocol):
+    """Who knows the files of packages."""
+
+    def is_pristine(self, path: str, digest: Callable[[str], str]) -> bool:
+        """Tell whether a file is what its package brought; `digest` gives the digits of its content for an algorithm."""
+
+
+class Leak(NamedTuple):
+    """A credential in a file of a layer."""
+
+    path: str
+    layer: Layer
+    hit: Hit
+    fate: Layer | None  # the later layer that deletes or overwrites the file; None: it is in the final image
+    is_deleted: bool  # deleted, and not overwritten
+    more: int  # how many further layers hold the same
+
+
+class _File(NamedTuple):
+    """A file in which something was found."""
+
+    path: str
+    layer: Layer
+    hits: list[Hit]
+    digests: dict[str, str]
+
+    def digest(self, algorithm: str) -> str:
+        """Return the checksum of the content; empty for an algorithm that nobody uses."""
+        return self.digests.get(algorithm, "")
+
+
+class _Windowed:
+    """A file that is larger than what is shown at once, while its windows come."""
+
+    __slots__ = ("content", "entry", "file", "hashes", "line", "next")
+
+    def __init__(self, entry: Entry, content: Content, file: _File) -> None:
+        self.entry = entry
+        self.content = content
+        self.file = file
+        self.line = 1
+        self.next = 0  # the offset up to which it was hashed
+        self.hashes = [(name, _hash(name)) for name in ALGORITHMS] if places.is_packaged(content.path) else []
+
+
+class SecretScanner:
+    """A scanner for `images.scan`: ask for its `leaks` when the pass is over."""
+
+    def __init__(self) -> None:
+        self._found: list[_File] = []
+        self._large: _Windowed | None = None
+
+    def wants(self, entry: Entry, layer: Layer) -> int:
+        """Ask for all files but those that nothing can be found in."""
+        if entry.kind != "file" or not entry.size or places.is_skipped(entry.name):
+            return 0
+        return 0 if entry.name.rpartition(".")[2].lower() in _PACKED_ENDS else WHOLE
+
+    def see(self, entry: Entry, layer: Layer, content: bytes, offset: int) -> None:
+        """Search a file, or a window of one."""
+        if not offset and len(content) >= entry.size:
+            hits = contents.inspect(entry.name, content)
+            if hits:
+                self._found.append(_File(entry.name, layer, hits[:MOST], _digests(content)))
+            return
+        if not offset:
+            self._large = _Windowed(entry, contents.look(entry.name, content), _File(entry.name, layer, [], {}))
+        if self._large is not None:
+            self._window(self._large, content, offset)
+
+    def _window(self, large: _Windowed, content: bytes, offset: int) -> None:
+        ends = offset + len(content) >= large.entry.size
+        piece = large.content._replace(line=large.line, starts=not offset, ends=ends)
+        file = large.file
+        file.hits.extend(contents.inspect_piece(piece, content)[: MOST - len(file.hits)])
+        if large.content.form == "text":
+            large.line += content.count(b"\n", 0, len(content) - SHARED)
+        for _, state in large.hashes:
+            state.update(content[large.next - offset :])
+        large.next = offset + len(content)
+        if ends:
+            self._large = None
+            file.digests.update((name, state.hexdigest()) for name, state in large.hashes)
+            if file.hits:
+                self._found.append(file)
+
+    def leaks(self, view: View, owned: Owned | None = None) -> tuple[Leak, ...]:
+        """Return what was found, the lowest layer first, and by path; a file that later layers bring again unchanged is told of once."""
+        told: dict[tuple[object, ...], int] = {}
+        found: list[Leak] = []
+        for file in sorted(self._found, key=lambda each: (each.layer.index, each.path)):
+            if owned is not None and owned.is_pristine(file.path, file.digest):
+                continue
+            fate = view.fate(file.path, file.layer)
+            is_deleted = view.deleted(file.path, file.layer)
+            for hit in file.hits:
+                key = (file.path, hit.secret.kind, hit.start, hit.mark)
+                if key in told:
+                    first = found[told[key]]
+                    found[told[key]] = first._replace(fate=fate, is_deleted=is_deleted, more=first.more + 1)
+                    continue
+                told[key] = len(found)
+                found.append(Leak(file.path, file.layer, hit, fate, is_deleted, 0))
+        return tuple(found)
+
+
+def _digests(content: bytes) -> dict[str, str]:
+    found = {}
+    for name in ALGORITHMS:
+        state = _hash(name)
+        state.update(content)
+        found[name] = state.hexdigest()
+    return found
+
+
+def _hash(name: str) -> _Hash:
+    import hashlib
+
+    return hashlib.new(name, usedforsecurity=False)
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
