@@ -1,4 +1,4 @@
-"""Fetch an image for a launch, in a process of its own.
+"""Fetch an image for a launch, and its signatures where a policy wants them, in a process of its own.
 
 What speaks with registries is large, and its threads and open connections are nothing to start a container beside: all of that is gone
 before the launch goes on.
@@ -14,20 +14,31 @@ from hardener.runtime import sync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
+    from hardener.launch.provenance import Unverified
     from hardener.runtime.places import Places
     from hardener.runtime.sync import Channel
 
 
 def fetch(text: str, places: Places, platform: str, *, quiet: bool) -> None:
     """Fetch an image into the store, or what is missing of it; what there is to say goes to standard error. Raises what went wrong."""
+    _apart(text, lambda: _pull(text, places, platform, quiet=quiet))
+
+
+def verify(missing: Unverified, places: Places) -> None:
+    """Look for the signature that a policy wants of an image, and remember it. Raises `HardenError` when there is none that holds."""
+    _apart(missing.name, lambda: _verify(missing, places))
+
+
+def _apart(where: str, act: Callable[[], None]) -> None:
     sys.stdout.flush()
     ours, theirs = sync.pair()
     pid = posix.fork()
     if pid == 0:
         ours.close()
-        _child(text, places, platform, theirs, quiet=quiet)
+        _child(where, act, theirs)
     theirs.close()
     try:
         answer = ours.receive()
@@ -38,13 +49,13 @@ def fetch(text: str, places: Places, platform: str, *, quiet: bool) -> None:
         _, what, where, how = answer
         raise HardenError(what, where=where, how=how)
     if status:
-        raise HardenError("what fetches the image was ended", where=text, how="try again")
+        raise HardenError("what fetches the image was ended", where=where, how="try again")
 
 
-def _child(text: str, places: Places, platform: str, channel: Channel, *, quiet: bool) -> NoReturn:
+def _child(where: str, act: Callable[[], None], channel: Channel) -> NoReturn:
     code = 1
     try:
-        _pull(text, places, platform, quiet=quiet)
+        act()
         channel.send(sync.READY)
         code = 0
     except HardenError as error:
@@ -52,7 +63,7 @@ def _child(text: str, places: Places, platform: str, channel: Channel, *, quiet:
     except KeyboardInterrupt:
         code = 130
     except BaseException as error:  # it must not leave this process
-        channel.send(sync.ERROR, f"{type(error).__name__}: {error}", text, "please report it")
+        channel.send(sync.ERROR, f"{type(error).__name__}: {error}", where, "please report it")
     finally:
         posix._exit(code)
 
@@ -72,3 +83,23 @@ def _pull(text: str, places: Places, platform: str, *, quiet: bool) -> None:
         options = RegistryOptions(warn=tell, patience=Patience(tell=tell))
         pulled = pull(reference.split(text), stock.writing(places), platform, options, shown)
         shown.note(f"digest {pulled.descriptor.digest}")
+
+
+def _verify(missing: Unverified, places: Places) -> None:
+    from hardener.cli import image_options
+    from hardener.images.registry import RegistryOptions
+    from hardener.images.retrying import Patience
+    from hardener.images.signatures import beside, keys
+    from hardener.images.signatures import verify as signatures
+    from hardener.launch import verified
+
+    rule, subject = missing.rule, missing.subject
+    known = [keys.parse(key.pem.encode(), key.name) for key in rule.keys]
+    tell = image_options.notice
+    shelf = beside.of(subject.reference, missing.folder, RegistryOptions(warn=tell, patience=Patience(tell=tell)))
+    found = signatures.verify(subject, shelf, known, rule.signed_as)
+    if not found.valid:
+        why = "; ".join(dict.fromkeys(one.problem for one in found.judged)) or "there is no signature"
+        what = f"the policy {missing.policy} wants {missing.name} to be signed, and it is not: {why}"[:1000]
+        raise HardenError(what, where=rule.where, how=f"harden image verify --key {known[0].name} {missing.name} shows more")
+    verified.record(places.data, found)

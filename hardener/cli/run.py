@@ -66,7 +66,7 @@ def _run(words: list[str]) -> int:
 
 
 def _draft(request: Request, places: Places, unenforceable: tuple[str, ...], *, quiet: bool) -> Draft:
-    """Return what is to be started; images that are not here are fetched on the way, each once."""
+    """Return what is to be started; on the way images that are not here are fetched, and signatures that a policy wants, each once."""
     fetched: list[str] = []
     while True:
         try:
@@ -75,12 +75,25 @@ def _draft(request: Request, places: Places, unenforceable: tuple[str, ...], *, 
             from hardener.launch.images import Absent
 
             if not isinstance(error, Absent) or error.name in fetched:
-                raise
+                fetched.append(_verify(error, places, fetched))
+                continue
             from hardener.cli import fetching
 
             fetching.fetch(error.name, places, error.platform, quiet=quiet)
             fetched.append(error.name)
             request.pull = "missing"
+
+
+def _verify(error: HardenError, places: Places, done: list[str]) -> str:
+    """Look for the signature that is missing, and return what was looked for; raise the error when it is about something else."""
+    from hardener.launch.provenance import Unverified
+
+    if not isinstance(error, Unverified) or (what := f"{error.rule.where} {error.subject.digest}") in done:
+        raise error
+    from hardener.cli import fetching
+
+    fetching.verify(error, places)
+    return what
 
 
 def _tell(notices: Iterable[str]) -> None:

@@ -162,6 +162,10 @@ class LayoutArchive:
         self.where = archive.where
         self._archive = archive
 
+    def index(self) -> Index:
+        """Return what the layout lists: images, and what is attached to them."""
+        return images.parse(Index, self._archive.content("index.json"), f"{self.where} (index.json)")
+
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a document."""
         return self._archive.content(_blob(descriptor))
@@ -264,10 +268,11 @@ def _read_layout(archive: Archive, name: str, platform: str) -> Image:
     where = archive.where
     if archive.has("oci-layout"):
         layout.check_version(archive.content("oci-layout"), where)
-    found = images.parse(Index, archive.content("index.json"), f"{where} (index.json)").manifests
+    source = LayoutArchive(archive)
+    found = source.index().manifests
     chosen = [one for one in found if name and _is_named((one.annotations or {}).get(_CONTAINERD_NAME, ""), name)]
     tops = tuple(chosen) or layout.by_name(found, name, where)
-    image = images.read(f"{where}:{name}" if name else where, LayoutArchive(archive), tops, platform)
+    image = images.read(f"{where}:{name}" if name else where, source, tops, platform)
     if archive.has("manifest.json") and image.index is None and len(found) == 1:
         # One archive, two images: which one is run would depend on the age of the engine.
         configs = [_blob(image.manifest.config), f"{image.manifest.config.digest.partition(':')[2]}.json"]

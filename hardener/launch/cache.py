@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hardener.policies.stored import Stored
 
-_READERS: Final = ("enforce", "load", "runtime", "runtime_load", "runtime_tighten", "seccomp", "stored")
+_READERS: Final = ("enforce", "images", "images_load", "load", "runtime", "runtime_load", "runtime_tighten", "seccomp", "stored")
 _WALLS: Final = ("files", "gap", "kernel", "limits", "process")
 _COMPILER: Final = ("bpf", "filters", "syscalls")
 

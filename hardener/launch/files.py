@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from hardener.launch.provenance import Provenance
     from hardener.launch.request import Request
     from hardener.oci.runtime import Spec
     from hardener.policies.runtime import Runtime
@@ -51,7 +52,7 @@ class Files:
     that this container alone uses: nobody can name them. `notices` are what a user should know.
     """
 
-    __slots__ = ("anonymous", "asked", "copy_up", "mounts", "notices", "places", "stored", "volumes")
+    __slots__ = ("anonymous", "asked", "copy_up", "mounts", "notices", "places", "provenance", "stored", "volumes")
 
     def __init__(self, places: Places, asked: tuple[str, ...]) -> None:
         self.places = places
@@ -62,12 +63,16 @@ class Files:
         self.volumes: list[str] = []
         self.anonymous: list[str] = []
         self.notices: list[str] = []
+        self.provenance: Provenance | None = None
 
 
-def lay(request: Request, spec: Spec, runtime: Runtime, places: Places, image_volumes: tuple[str, ...]) -> Files:
-    """Add to a specification what a request mounts; nothing is made on this machine yet."""
+def lay(
+    request: Request, spec: Spec, runtime: Runtime, places: Places, image_volumes: tuple[str, ...], provenance: Provenance | None = None
+) -> Files:
+    """Add to a specification what a request mounts; nothing is made on this machine yet. `provenance`: what a policy asks of images."""
     asked = runtime.mounts.options if runtime.mounts is not None else ()
     found = Files(places, asked)
+    found.provenance = provenance
     for text in request.tmpfs:
         path, _, rest = text.partition(":")
         _tmpfs(path, [word for word in rest.split(",") if word], spec, runtime, found, f"--tmpfs {text}")
@@ -308,7 +313,7 @@ def _binding(given: dict[str, str | None], where: str) -> list[str]:
 def _image(source: str, destination: str, found: Files, where: str) -> None:
     from hardener.launch import images
 
-    layers = images.find(source, found.places).layers
+    layers = images.find(source, found.places, provenance=found.provenance).layers
     if any(":" in layer or "\\" in layer for layer in layers):
         raise HardenError("the folder of its layers has a colon in its name", where=where, how="set HARDENER_ROOT to another folder")
     lower = f"lowerdir={':'.join(reversed(layers))}"

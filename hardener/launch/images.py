@@ -17,11 +17,14 @@ from hardener.runtime import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from hardener.images.image import Image
     from hardener.images.store import Store
+    from hardener.launch.provenance import Provenance
     from hardener.oci.image import Descriptor
+    from hardener.oci.reference import Reference
     from hardener.runtime.places import Places
 
 ALWAYS, MISSING, NEVER = "always", "missing", "never"
@@ -56,35 +59,46 @@ class Absent(HardenError):
         self.platform = platform
 
 
-def find(text: str, places: Places, *, platform: str = "", pull: str = MISSING) -> Found:
+def find(text: str, places: Places, *, platform: str = "", pull: str = MISSING, provenance: Provenance | None = None) -> Found:
     """Return the image that `DIR[:TAG]`, `NAME[:TAG]`, `NAME@DIGEST` or the beginning of a digest means, ready to be started.
 
-    Raises `Absent` for one that has to be fetched first.
+    Raises `Absent` for one that has to be fetched first. `provenance` is what a policy asks of images: it also raises `Unverified`.
     """
     transport, colon, rest = text.partition(":")
     if colon and transport in _ELSEWHERE:
         raise HardenError(f"containers are not started from {transport}:", where=text, how=_ELSEWHERE[transport])
     if text.startswith("docker://"):
-        return _stored(rest.removeprefix("//"), places, platform, pull)
+        return _stored(rest.removeprefix("//"), places, platform, pull, provenance)
     text = rest if colon and transport == "oci" else text
     here = posix.getcwd()
     folder, name = layout.split(text if text.startswith("/") else f"{here.rstrip('/')}/{text}")
     if folder:
+        if provenance is not None:
+            provenance.check_file(folder)
         image = layout.read(folder, name, platform)
+        if provenance is not None:
+            from hardener.images.signatures.verify import subject_of
+
+            provenance.check_signed(text, subject_of(image), folder)
         return Found(_layers(image, places), image.defaults)
     if text.startswith(("/", ".")) or (colon and transport == "oci"):
         raise HardenError(f"there is no image layout {text!r}", how="skopeo copy docker://… oci:DIR:TAG makes one; or name an image")
-    return _stored(text, places, platform, pull)
+    return _stored(text, places, platform, pull, provenance)
 
 
-def _stored(text: str, places: Places, platform: str, pull: str) -> Found:
+def _stored(text: str, places: Places, platform: str, pull: str, provenance: Provenance | None) -> Found:
     from hardener.oci import reference
 
     store = stock.reading(places)
+    named = reference.split(text) if provenance is None else provenance.check_name(text)
     descriptor = store.find(text)
-    pinned = reference.split(text).digest is not None
+    if descriptor is not None and provenance is not None and not is_named(descriptor, named):
+        what = f"{text} is the beginning of a digest: a policy with `images:` has to know where an image is from"
+        raise HardenError(what, where=store.where, how="name it as `harden images` shows it")
+    pinned = named.digest is not None
     if descriptor is not None and (pull != ALWAYS or pinned):  # what a digest names never changes
-        found = _kept(descriptor, places, platform) or _unpacked(text, store, descriptor, places, platform)
+        check = _signed(text, named, descriptor, provenance)
+        found = _kept(descriptor, places, platform, check) or _unpacked(text, store, descriptor, places, platform, check)
         if found is not None:
             return found
     if descriptor is None and (why := reference.error(text)):
@@ -98,21 +112,37 @@ def _stored(text: str, places: Places, platform: str, pull: str) -> Found:
     raise HardenError(missing.what, where="--pull never", how=missing.how)
 
 
-def _kept(descriptor: Descriptor, places: Places, platform: str) -> Found | None:
+def _signed(text: str, named: Reference, descriptor: Descriptor, provenance: Provenance | None) -> Callable[[str], None]:
+    """Return what raises `Unverified` when the manifest of a digest, of an image of the store, is not signed as a policy asks."""
+
+    def check(digest: str) -> None:
+        if provenance is not None:
+            from hardener.images.signatures.verify import Subject
+
+            index_digest = descriptor.digest if descriptor.digest != digest else ""
+            provenance.check_signed(text, Subject(digest, index_digest, named))
+
+    return check
+
+
+def _kept(descriptor: Descriptor, places: Places, platform: str, check: Callable[[str], None]) -> Found | None:
     """Return an image as it was kept when it was last unpacked; None when anything of it is not there any more."""
     content = kept.view(places.cache, "image", kept.key((descriptor.digest, platform)))
     if content is None:
         return None
     known = json_text.scan(bytes(content).decode())
-    if not isinstance(known, dict):
+    if not isinstance(known, dict) or "manifest" not in known:
         return None
     layers = tuple([f"{places.cache}/layers/{name}" for name in known["layers"]])
+    check(known["manifest"])
     if not unpacked.hold(layers, places.cache):
         return None
     return Found(layers, Defaults.parse(known["defaults"]), descriptor.digest)
 
 
-def _unpacked(text: str, store: Store, descriptor: Descriptor, places: Places, platform: str) -> Found | None:
+def _unpacked(
+    text: str, store: Store, descriptor: Descriptor, places: Places, platform: str, check: Callable[[str], None] = lambda _: None
+) -> Found | None:
     """Return an image of the store, unpacked now; None when it is not there for a platform."""
     from hardener.images import image as images
     from hardener.images import storing
@@ -121,11 +151,20 @@ def _unpacked(text: str, store: Store, descriptor: Descriptor, places: Places, p
         if not _is_here(store, descriptor, platform):
             return None
         image = images.read(text, store, (descriptor,), platform)
+        check(image.digest)
         layers = _layers(image, places)
     names = [folder.rpartition("/")[2] for folder in layers]
-    said = json_text.write({"layers": names, "defaults": image.defaults.dump()})
+    said = json_text.write({"manifest": image.digest, "layers": names, "defaults": image.defaults.dump()})
     kept.write(places.cache, "image", kept.key((descriptor.digest, platform)), said.encode("utf-8", "surrogateescape"))
     return Found(layers, image.defaults, descriptor.digest)
+
+
+def is_named(descriptor: Descriptor, reference: Reference) -> bool:
+    """Tell whether an image of the store was found by its name or its whole digest."""
+    from hardener.images.store import name_of
+    from hardener.oci.reference import full
+
+    return reference.digest is not None or name_of(descriptor) == full(reference)
 
 
 def _is_here(store: Store, descriptor: Descriptor, platform: str) -> bool:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from hardener.launch.provenance import Provenance
     from hardener.launch.request import Request
     from hardener.oci.image import Defaults
     from hardener.runtime.places import Places
@@ -72,15 +73,15 @@ def _is_removed(layer: str, path: str) -> bool:
     return found.st_mode & 0o170000 == 0o020000 and found.st_rdev == 0
 
 
-def find(request: Request, places: Places) -> Root:
-    """Return the root that a request names."""
+def find(request: Request, places: Places, provenance: Provenance | None = None) -> Root:
+    """Return the root that a request names; `provenance` is what a policy asks of images."""
     if request.platform and (request.rootfs or request.root == HOST):
         _check_platform(request.platform)
     if request.rootfs:
         return Root(request.root)
     if request.root == HOST:
         return _host()
-    return _image(request, places)
+    return _image(request, places, provenance)
 
 
 def _host() -> Root:
@@ -104,10 +105,10 @@ def _is_mount(path: str) -> bool:
     return posix.stat(path).st_dev != posix.stat("/").st_dev
 
 
-def _image(request: Request, places: Places) -> Root:
+def _image(request: Request, places: Places, provenance: Provenance | None) -> Root:
     from hardener.launch import images
 
-    found = images.find(request.root, places, platform=request.platform or "", pull=request.pull)
+    found = images.find(request.root, places, platform=request.platform or "", pull=request.pull, provenance=provenance)
     made = Root(*found.layers)
     made.image_digest = found.digest
     _default(made, found.defaults)

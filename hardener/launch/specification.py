@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
+    from hardener.launch.provenance import Provenance
     from hardener.launch.request import Request
     from hardener.oci.runtime import Linux, Process
     from hardener.policies.enforce import Violation
@@ -68,7 +69,8 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     """
     policy = cache.load(policy_file(request.policy), places.cache)
     spec = policy.settled()
-    root = roots.find(request, places)
+    provenance = _provenance(policy, places)
+    root = roots.find(request, places, provenance)
     if spec.process is None or spec.linux is None:
         raise HardenError("a policy left nothing of a container", where=request.policy)
     process, linux = spec.process, spec.linux
@@ -98,7 +100,7 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
         runtime = policy.runtime()
         profile = linux.seccomp = json_text.scan(policy.profile) if linux.seccomp == stored.APART else linux.seccomp
         bound = _further(request, spec, linux, process)
-        files = lay_files(request, spec, runtime, places, root.volumes)
+        files = lay_files(request, spec, runtime, places, root.volumes, provenance)
         copy_up, volumes, anonymous = tuple(files.copy_up), tuple(files.volumes), tuple(files.anonymous)
         looser = (*judge(runtime, spec), *files.notices)
         judged = tuple([mount.destination for mount in files.mounts if mount.type == "bind"])
@@ -124,6 +126,16 @@ def draft(request: Request, places: Places, join: Callable[[str, str, str], str]
     )
     _write_filter(linux, process, policy, places)
     return Draft(spec, rootfs, root, looser, volumes, anonymous)
+
+
+def _provenance(policy: Stored, places: Places) -> Provenance | None:
+    """Return what a policy asks of images; None where that is nothing."""
+    images = policy.images()
+    if images is None:
+        return None
+    from hardener.launch.provenance import Provenance
+
+    return Provenance(images, places.data)
 
 
 def policy_file(policy: str) -> str:

@@ -1,4 +1,4 @@
-"""A policy's `runtime:` kept as JSON, so that a launch reads no YAML; what is kept counts only while its files are what they were.
+"""A policy's `runtime:` and `images:` kept as JSON, so that a launch reads no YAML; what is kept counts while its files are the same.
 
 A launch imports this module. It uses the interpreter's own hash, not the package around it, which takes long to import. The profile of
 system calls is most of a policy, and a launch whose filter is compiled already never looks into it: it is kept as a text of its own.
@@ -17,10 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from hardener.policies.images import Images
     from hardener.policies.model import Policy
     from hardener.policies.runtime import Runtime
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Changes whenever the same policy may be stored differently."""
 
 APART: Final = {"defaultAction": "kept apart"}
@@ -30,10 +31,11 @@ APART: Final = {"defaultAction": "kept apart"}
 class Stored:
     """What a policy asks for. `profile` is its profile of system calls as text ("" without one), `name` is the name of that."""
 
-    __slots__ = ("_runtime", "_spec", "name", "profile")
+    __slots__ = ("_images", "_runtime", "_spec", "name", "profile")
 
-    def __init__(self, runtime: object, spec: object, profile: str, name: str) -> None:
+    def __init__(self, runtime: object, images: object, spec: object, profile: str, name: str) -> None:
         self._runtime = runtime
+        self._images = images
         self._spec = spec
         self.profile = profile
         self.name = name
@@ -46,6 +48,14 @@ class Stored:
         if made.seccomp == APART:
             made.seccomp = json_text.scan(self.profile)
         return made
+
+    def images(self) -> Images | None:
+        """Return the `images:`; None where the policy asks for nothing of images."""
+        if self._images is None:
+            return None
+        from hardener.policies.images import Images
+
+        return Images.parse(self._images, "images")
 
     def settled(self) -> Spec:
         """Return what the policy makes of a specification that asks for nothing; `linux.seccomp` is APART where there is a profile."""
@@ -81,6 +91,7 @@ def store(policy: Policy, nothing: Spec) -> str:
         "version": VERSION,
         "files": {os.path.abspath(path): _hash(path) for path in (*policy.files, *shipped.files)},
         "runtime": runtime,
+        "images": None if policy.images is None else policy.images.dump(),
         "spec": spec,
         "profile": dumps(profile, separators=(",", ":")) if profile else "",
         "name": policy.runtime.seccomp_name or policy.name,
@@ -96,7 +107,7 @@ def restore(text: str) -> Stored | None:
             return None
         if not all(_hash(path) == known for path, known in kept["files"].items()):
             return None
-        return Stored(kept["runtime"], kept["spec"], kept["profile"], kept["name"])
+        return Stored(kept["runtime"], kept["images"], kept["spec"], kept["profile"], kept["name"])
     except (KeyError, OSError, ValueError):
         return None
 

@@ -135,6 +135,15 @@ def test_a_bundle_may_be_about_several_images(layout: Layout) -> None:
     assert check(layout, image["digest"]).valid
 
 
+def test_a_signature_may_be_attached_as_openssl_writes_it(layout: Layout) -> None:
+    image = layout.image(b"")
+    layer = signing.simple_layer(layout, SIGNER, compact(signing.payload(image["digest"])))
+    text = layer["annotations"][signing.SIGNATURE]
+    layer["annotations"][signing.SIGNATURE] = f"{text[:64]}\r\n{text[64:]}\n"
+    layout.add(signing.simple_manifest(layout, layer), signing.cosign_tag(image["digest"]))
+    assert check(layout, image["digest"]).valid
+
+
 # --- names --------------------------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +234,7 @@ SIMPLE: dict[str, tuple[Callable[[Layout, str], dict[str, Any]], str]] = {
     "brackets without end": (signed_with(lambda content: b"[" * 200_000), "too deeply"),
     "no signature": (with_signature(lambda text: None), "no signature beside it"),
     "an empty signature": (with_signature(lambda text: ""), "no base64"),
-    "a signature with a line break": (with_signature(lambda text: text[:20] + "\n" + text[20:]), "no base64"),
+    "a signature with a space": (with_signature(lambda text: text[:20] + " " + text[20:]), "no base64"),
     "a signature without its padding": (with_signature(lambda text: text.rstrip("=") + "==="), "no base64"),
     "a signature for addresses": (with_signature(lambda text: base64.urlsafe_b64encode(b"\xff" * 70).decode()), "no base64"),
     "a signature in other letters": (with_signature(lambda text: text + "Ａ"), "no base64"),

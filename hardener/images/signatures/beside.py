@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hardener.images import layout
+from hardener.images.archive import LayoutArchive
 from hardener.images.registry import Registry
 from hardener.images.remote import RemoteSource
 from hardener.images.retrying import Trouble
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hardener.images.registry import RegistryOptions
     from hardener.images.signatures.shelf import Shelf
     from hardener.oci.image import Descriptor
+    from hardener.oci.reference import Reference
 
 
 class InRegistry:
@@ -64,8 +66,15 @@ def shelf(image: Image, options: RegistryOptions | None = None) -> Shelf | None:
     source = image.source
     if isinstance(source, RemoteSource):
         return InRegistry(source.registry, source.repository)
-    if image.reference is not None:
-        return InRegistry(Registry(image.reference.registry, options), image.reference.repository)
-    if isinstance(source, layout.Folder):
-        return Layout(source.where, layout.index(source.where), source.read)
+    if isinstance(source, LayoutArchive):
+        return Layout(source.where, source.index(), source.read)
+    if image.reference is not None or isinstance(source, layout.Folder):
+        return of(image.reference, source.where, options)
     return None
+
+
+def of(reference: Reference | None, folder: str, options: RegistryOptions | None = None) -> Shelf:
+    """Return where the signatures of an image of a registry are, or of one in the layout in a folder."""
+    if reference is not None:
+        return InRegistry(Registry(reference.registry, options), reference.repository)
+    return Layout(folder, layout.index(folder), layout.Folder(folder).read)

@@ -48,10 +48,13 @@ def text(value: object, what: str) -> str:
 
 
 def base64(value: object, what: str) -> bytes:
-    """Return the bytes of a text in base64: the common alphabet, padded, without spaces, and no bits left over."""
+    """Return the bytes of a text in base64: the common alphabet, padded, no bits left over, and nothing else but line breaks.
+
+    Go reads it so, and what `openssl base64` writes is attached to images as it is.
+    """
     from binascii import Error, a2b_base64, b2a_base64
 
-    written = text(value, what)
+    written = text(value, what).replace("\r", "").replace("\n", "")
     try:
         made = a2b_base64(written.encode("ascii"), strict_mode=True)
     except (Error, UnicodeEncodeError):
