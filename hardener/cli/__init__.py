@@ -148,8 +148,12 @@ def _open_streams() -> None:
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115  (for as long as we run)
 
 
+# What a launch needs when something is made that the next one finds: not worth to be read by that.
+_RARE: Final = ("hardener.cli.fetching", "hardener.images.unpack", "hardener.linux.filters", "hardener.sources")
+
+
 def _launch() -> int:
-    """Run `harden run` with its code from one file; the first launch that needs no more than the usual modules makes that."""
+    """Run `harden run` with its code from one file, or two; the first launch that needs no more than the usual modules makes them."""
     import posix
 
     from hardener.runtime import kept, packed
@@ -161,8 +165,8 @@ def _launch() -> int:
     found = packed.use(cache)
     code = main()
     ours = [name for name in sys.modules if name.startswith("hardener.") and name not in before]
-    if not found and not any(name.startswith(("hardener.sources", "hardener.linux.filters")) for name in ours):
-        packed.keep(cache, ours)
+    if not any(name.startswith(_RARE) for name in ours):
+        (packed.keep_further if found else packed.keep)(cache, ours)
     return code
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
-from hardener.images import layout
 from hardener.launch import stock, unpacked
 from hardener.oci import json_text
 from hardener.oci.image import Defaults
@@ -70,9 +69,12 @@ def find(text: str, places: Places, *, platform: str = "", pull: str = MISSING, 
     if text.startswith("docker://"):
         return _stored(rest.removeprefix("//"), places, platform, pull, provenance)
     text = rest if colon and transport == "oci" else text
-    here = posix.getcwd()
-    folder, name = layout.split(text if text.startswith("/") else f"{here.rstrip('/')}/{text}")
-    if folder:
+    whole = text if text.startswith("/") else f"{posix.getcwd().rstrip('/')}/{text}"
+    folders = (whole, whole.rpartition(":")[0], whole.partition(":")[0])
+    if any(folder and posix.access(f"{folder}/oci-layout", posix.F_OK) for folder in folders):  # to read it takes more than to see it
+        from hardener.images import layout
+
+        folder, name = layout.split(whole)
         if provenance is not None:
             provenance.check_file(folder)
         image = layout.read(folder, name, platform)

@@ -104,3 +104,24 @@ def test_the_launch_after_the_next_opens_no_module(tmp_path: Path, monkeypatch: 
         *("hardener.cli", "hardener.errors", "hardener.runtime", "hardener.runtime.kept"),
         *("hardener.runtime.packed", "hardener.runtime.places"),
     }
+
+
+def test_what_only_some_launches_need_is_in_a_second_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARDENER_ROOT", str(tmp_path))
+    start = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import hardener.cli as cli; code = cli._launch()\n"
+        "print(code, *(n for n, m in sys.modules.items() if n[:9] == 'hardener.' and type(m.__loader__).__name__ != 'Packed'))"
+    )
+    command = [sys.executable, "-c", start, "run"]
+    for _ in range(2):
+        subprocess.run([*command, "host", "true"], check=True, capture_output=True)
+    runs = [subprocess.run([*command, "-u", "1", "host", "true"], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert "hardener.policies.enforce" in runs[0].stdout
+    assert "hardener.policies.enforce" not in runs[1].stdout
+    (further,) = (tmp_path / "cache").glob("more-code-*")
+    content = further.read_bytes()
+    subprocess.run([*command, "host", "true"], check=True, capture_output=True)
+    assert further.read_bytes() == content  # nothing new, nothing written
+    further.write_bytes(content[:-1])
+    assert subprocess.run([*command, "-u", "1", "host", "true"], capture_output=True, text=True, check=True).stdout.startswith("0 ")
+    assert further.read_bytes() == content
