@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 def fetch(text: str, places: Places, platform: str, *, quiet: bool) -> None:
     """Fetch an image into the store, or what is missing of it; what there is to say goes to standard error. Raises what went wrong."""
-    _apart(text, lambda: _pull(text, places, platform, quiet=quiet))
+    try:
+        _apart(text, lambda: _pull(text, places, platform, quiet=quiet))
+    except HardenError as error:
+        error.how = _similar(text, places) or error.how
+        raise
 
 
 def verify(missing: Unverified, places: Places) -> None:
@@ -50,6 +54,19 @@ def _apart(where: str, act: Callable[[], None]) -> None:
         raise HardenError(what, where=where, how=how)
     if status:
         raise HardenError("what fetches the image was ended", where=where, how="try again")
+
+
+def _similar(text: str, places: Places) -> str:
+    """Return what was probably meant instead, of what is here."""
+    from hardener.errors import suggest
+    from hardener.images.listing import familiar
+    from hardener.images.store import name_of
+    from hardener.launch import roots, stock
+
+    names = [name for one in stock.reading(places).images() if (name := name_of(one))]
+    known = {familiar(name).partition("@")[0] for name in names}
+    known |= {name.removesuffix(":latest") for name in known}
+    return suggest(text, [roots.HOST, *sorted(known - {text, f"{text}:latest"})])
 
 
 def _child(where: str, act: Callable[[], None], channel: Channel) -> NoReturn:

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from hardener.cli import named
+from hardener.launch import images
 from hardener.runtime import lifecycle, state
 from hardener.runtime.state import State
 
@@ -20,7 +21,9 @@ def run(args: Namespace) -> int:
 
     def restart(record: State) -> None:
         lifecycle.see_off(lifecycle.ask_to_stop(places, record, args.time, signal))
-        _, notices = lifecycle.start(places, state.find(places, record.name))
+        ended = state.find(places, record.name)
+        images.bring_back(ended, places)
+        _, notices = lifecycle.start(places, ended)
         named.say(notices)
 
     return named.each_container(places, args.names, restart)

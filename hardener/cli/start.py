@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from hardener.cli import named
 from hardener.errors import HardenError
+from hardener.launch import images
 from hardener.runtime import lifecycle, state
 
 
@@ -24,6 +25,8 @@ def run(args: Namespace) -> int:
 
     def act(name: str) -> None:
         record = state.find(places, name)
+        if not record.live:
+            images.bring_back(record, places)
         code, notices = lifecycle.start(places, record, attached=attached, listening=args.interactive)
         codes.append(code)
         named.say(notices)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hardener.oci.image import Descriptor
     from hardener.oci.reference import Reference
     from hardener.runtime.places import Places
+    from hardener.runtime.state import State
 
 ALWAYS, MISSING, NEVER = "always", "missing", "never"
 # As skopeo calls the places that images come from: what to do where they are none of ours.
@@ -190,8 +191,25 @@ def _layers(image: Image, places: Places) -> tuple[str, ...]:
     return unpacked.layers(image, places.cache)
 
 
-def again(digest: str, places: Places) -> bool:
-    """Unpack an image once more, of which a container has lost its layers; False when the store does not have it."""
+def bring_back(record: State, places: Places) -> None:
+    """Unpack the image of a container once more when its layers are gone: what may be made again may be thrown away by anybody."""
+    from hardener.runtime import state
+
+    if record.status == state.DEAD:
+        return
+    job = record.job()
+    lost = [folder for folder in job.rootfs.layers if not posix.access(folder, posix.F_OK)]
+    if not lost or not job.image_digest:
+        return
+    from hardener.images import image as images
+    from hardener.images import listing
+
     store = stock.reading(places)
-    descriptor = store.by_digest(digest)
-    return descriptor is not None and _unpacked(digest, store, descriptor, places, "") is not None
+    descriptor = store.by_digest(job.image_digest)
+    for one in listing.manifests(store, descriptor) if descriptor is not None else ():
+        image = images.read(job.image, store, (one,))
+        if images.folders(image, places.cache) == job.rootfs.layers:
+            unpacked.layers(image, places.cache)
+    if not all(posix.access(folder, posix.F_OK) for folder in lost):
+        how = f"harden pull {job.image.partition('@')[0]}@{job.image_digest}, and start it again"
+        raise HardenError("the layers of its image are gone, and the image is not here", where=f"container {record.name}", how=how)
