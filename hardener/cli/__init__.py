@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "images": "list the images that are here",
     "tag": "give an image one more name",
     "save": "write images to an archive, for docker, podman, skopeo or another machine",
+    "load": "take images of an archive, of docker save or of OCI, into the store",
     "rmi": "take names away from images, and remove those that have none left",
     "prune": "remove images, layers and downloads that nothing needs",
     "volume": "make, list, show and remove named volumes",

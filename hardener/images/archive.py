@@ -33,7 +33,7 @@ MEMBERS: Final = 50_000  # of an archive: each layer is three of them at most
 LINKS: Final = 8  # from one member to another
 HEADERS: Final = 4 << 10  # bytes that are read of an archive at once, between two members
 _HOSTILE: Final = "the archive is damaged, or made to do harm: save the image again"
-_CONTAINERD_NAME: Final = "io.containerd.image.name"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
 _DOCKER_CONFIG, _DOCKER_MANIFEST = CONFIGS[1], MANIFESTS[1]
 _DOCKER_TAR, _DOCKER_GZIP = LAYERS[3], LAYERS[4]
 
@@ -166,6 +166,10 @@ class LayoutArchive:
         """Return what the layout lists: images, and what is attached to them."""
         return images.parse(Index, self._archive.content("index.json"), f"{self.where} (index.json)")
 
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is in the archive."""
+        return self._archive.has(_blob(descriptor))
+
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a document."""
         return self._archive.content(_blob(descriptor))
@@ -244,7 +248,7 @@ def _blob(descriptor: Descriptor) -> str:
 
 def read(path: str, name: str = "", platform: str = "", *, kind: str = "") -> Image:
     """Return an image of an archive; `name` chooses among several. `-` is the standard input. `kind`: 'oci' or 'docker'; '' for either."""
-    return _read(Archive(*_opened(path)), name, platform, kind)
+    return _read(Archive(*opened(path)), name, platform, kind)
 
 
 def read_open(fd: int, where: str, platform: str = "") -> Image:
@@ -270,19 +274,19 @@ def _read_layout(archive: Archive, name: str, platform: str) -> Image:
         layout.check_version(archive.content("oci-layout"), where)
     source = LayoutArchive(archive)
     found = source.index().manifests
-    chosen = [one for one in found if name and _is_named((one.annotations or {}).get(_CONTAINERD_NAME, ""), name)]
+    chosen = [one for one in found if name and _is_named((one.annotations or {}).get(CONTAINERD_NAME, ""), name)]
     tops = tuple(chosen) or layout.by_name(found, name, where)
     image = images.read(f"{where}:{name}" if name else where, source, tops, platform)
     if archive.has("manifest.json") and image.index is None and len(found) == 1:
         # One archive, two images: which one is run would depend on the age of the engine.
         configs = [_blob(image.manifest.config), f"{image.manifest.config.digest.partition(':')[2]}.json"]
-        if not any(config in configs for _, config, _ in _saved(archive)):
+        if not any(config in configs for _, config, _ in saved(archive)):
             raise HardenError("index.json and manifest.json are about different images", where=where, how=_HOSTILE)
     return image
 
 
 def _read_saved(archive: Archive, name: str, platform: str) -> Image:
-    found = _saved(archive)
+    found = saved(archive)
     known = [tag for tags, _, _ in found for tag in tags]
     if name:
         fitting = [one for one in found if any(_is_named(tag, name) for tag in one[0])]
@@ -299,7 +303,7 @@ def _read_saved(archive: Archive, name: str, platform: str) -> Image:
     return images.read(f"{archive.where}:{name}" if name else archive.where, source, (source.top,), platform)
 
 
-def _saved(archive: Archive) -> list[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+def saved(archive: Archive) -> list[tuple[tuple[str, ...], str, tuple[str, ...]]]:
     """Return names, configuration and layers of each image of manifest.json."""
     where = f"{archive.where} (manifest.json)"
     value = images.json(archive.content("manifest.json"), where)
@@ -321,7 +325,7 @@ def _is_named(tag: str, name: str) -> bool:
     return bool(tag) and (tag == name or references.full(references.split(tag)) == references.full(references.split(name)))
 
 
-def _opened(path: str) -> tuple[str, int]:
+def opened(path: str) -> tuple[str, int]:
     """Return what messages name, and a file that can be read from the middle."""
     if path == "-":
         return "standard input", _spooled(os.dup(0), "standard input")
