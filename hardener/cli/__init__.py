@@ -78,7 +78,7 @@ _MISSING: Final = {
 }
 
 
-def load(name: str) -> Command:
+def command_of(name: str) -> Command:
     """Return the module of a command."""
     from importlib import import_module
 
@@ -232,7 +232,7 @@ def _main(args: list[str]) -> int:
         from hardener.cli import image
 
         return image.from_words(args[1:])
-    command = load(name)
+    command = command_of(name)
     parser = make_parser(name, COMMANDS[name])
     command.configure(parser)
     words, line = split_line(args[1:])

@@ -34,8 +34,8 @@ def test_no_arguments_is_a_usage_error(harden: Harden) -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help(harden: Harden, name: str) -> None:
-    code, out, _ = harden(name, "--help")
-    assert code == 0
+    code, out, err = harden(name, "--help")
+    assert code == 0, err
     assert f"usage: harden {name}" in out
     assert harden("help", name).out == out
 
