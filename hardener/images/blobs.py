@@ -7,175 +7,32 @@ is wrong in the middle, the digest of the blob decides which of two things is sa
 from __future__ import annotations
 
 import hashlib
-import os
-from gzip import GzipFile
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
-from zlib import error as zlib_error
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from hardener.errors import HardenError
-from hardener.images.layout import open_regular
+from hardener.images.image import place
 from hardener.images.limits import LIMITS
 from hardener.oci.image import Descriptor, split_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from subprocess import Popen  # nosec B404
 
+    from hardener.images.image import Image, Layer
     from hardener.images.limits import Limits
 
-    class Source(Protocol):
-        """What a decompressor offers."""
-
-        def read(self, size: int, /) -> bytes:
-            """Return so many bytes, or fewer."""
-
-
-PIECE: Final = 1 << 18
-OUT: Final = 1 << 20  # bytes that are decompressed at once
-# A gzip of zeros is a thousandth of them. Real layers shrink to a third, hardly ever to a hundredth.
-RATIO: Final = 200
-FREE: Final = 256 << 20  # bytes that may come out of however little
-MOST: Final = 64 << 30
-KEPT: Final = 1 << 10  # bytes that can be read again: tarfile looks back at the end of what it has skipped
-LARGEST: Final = 1 << 20  # bytes at once: more than the headers of an entry ever are
+# Large ones: with each, two threads have to wait for each other.
+PIECE: Final = 1 << 20  # bytes that are read at once
+OUT: Final = 1 << 22  # bytes that are decompressed at once
+AHEAD: Final = 3  # pieces that wait for who reads them
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-class Tar:
-    """The tar of a layer, to be read forwards by tarfile; a context manager."""
-
-    def __init__(self, path: str, descriptor: Descriptor, diff_id: str) -> None:
-        self._path = path
-        self._digest, self._digits = split_digest(diff_id)
-        self._hash = hashlib.new(self._digest)
-        self.most = min(MOST, FREE + RATIO * descriptor.size)
-        self.budget = LARGEST  # bytes that may be read until the next entry: its headers
-        self._position = self._behind = 0
-        self._tail = self._last = b""
-        self._tool: Popen[bytes] | None = None
-        self._closing: list[Callable[[], object]] = []
-        fd = open_regular(path)
-        self._closing.append(lambda: os.close(fd))
-        try:
-            _verify(fd, descriptor, path)
-            self._source = self._decompressed(fd)
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __enter__(self) -> Tar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        while self._closing:
-            self._closing.pop()()
-
-    def _decompressed(self, fd: int) -> Source:
-        head = os.read(fd, 4)
-        os.lseek(fd, 0, os.SEEK_SET)
-        file = open(fd, "rb", closefd=False)  # noqa: SIM115  (closed with us)
-        self._closing.append(file.close)
-        if head.startswith(_ZSTD):
-            return self._zstd(file, fd)
-        if not head.startswith(_GZIP):
-            return file
-        return GzipFile(fileobj=file, mode="rb")
-
-    def _zstd(self, file: BinaryIO, fd: int) -> Source:
-        from importlib import import_module
-
-        try:  # since Python 3.14
-            made: Source = import_module("compression.zstd").ZstdFile(file)
-        except ImportError:
-            return self._zstd_tool(fd)
-        return made
-
-    def _zstd_tool(self, fd: int) -> Source:
-        from subprocess import DEVNULL, PIPE, Popen  # nosec B404
-
-        try:
-            self._tool = Popen(["zstd", "-dcq", "--memory=512MB"], stdin=fd, stdout=PIPE, stderr=DEVNULL)  # nosec B603 B607
-        except FileNotFoundError:
-            how = "install the package zstd, or copy the image with gzip: skopeo copy --dest-compress-format gzip"
-            raise HardenError("the layer is compressed with zstd, which is not there", where=self._path, how=how) from None
-        out = self._tool.stdout
-        if out is None:
-            raise AssertionError("it was asked for")
-        self._closing += [self._tool.wait, self._tool.kill, out.close]
-        return out
-
-    # --- what tarfile uses ---
-
-    def tell(self) -> int:
-        """Return where the next read is."""
-        return self._position - self._behind
-
-    def seek(self, position: int, /) -> None:
-        """Go forwards, or a little back."""
-        ahead = position - self.tell()
-        if ahead < 0:
-            self._behind -= ahead
-            if self._behind > len(self._tail):
-                raise self._damaged("it leads backwards")
-        while ahead > 0 and (piece := self._read(min(ahead, PIECE))):
-            ahead -= len(piece)
-
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes, or what there is to the end."""
-        self.budget -= size
-        if size < 0 or self.budget < 0:
-            raise self._damaged("its headers are too large")
-        self._last = self._read(size)
-        return self._last
-
-    def write(self, _: bytes, /) -> int:
-        """Do nothing: tarfile wants it to be there."""
-        raise AssertionError("a layer is only read")
-
-    def close(self) -> None:
-        """Do nothing: it is closed by who has opened it."""
-
-    def _read(self, size: int) -> bytes:
-        pieces = []
-        if self._behind:
-            start = len(self._tail) - self._behind
-            pieces.append(self._tail[start : start + size])
-            self._behind -= len(pieces[0])
-            size -= len(pieces[0])
-        while size and (piece := self._next(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
-    def _next(self, size: int) -> bytes:
-        try:
-            piece = self._source.read(size)
-        except (EOFError, OSError, ValueError, zlib_error) as error:
-            raise self._damaged(str(error)) from error
-        if piece:
-            self._position += len(piece)
-            if self._position > self.most:
-                how = f"what came out is more than {RATIO} times what is there, or more than {MOST >> 30} GiB: it is made to fill disks"
-                raise HardenError("the layer is too large", where=self._path, how=how)
-            self._hash.update(piece)
-            self._tail = (self._tail + piece)[-KEPT:] if len(piece) < KEPT else piece[-KEPT:]
-        return piece
-
-    def finish(self) -> None:
-        """Read to the end, and raise an error unless all of it is what it should be."""
-        while self._read(PIECE):
-            pass
-        if self._tool is not None and self._tool.wait():
-            raise self._damaged("zstd cannot read it")
-        if self._hash.hexdigest() != self._digits:
-            raise self._damaged(f"what is in it is not {self._digest}:{self._digits}")
-
-    def stopped_early(self) -> bool:
-        """Tell whether what was read last is not the end of a tar: nothing, or zeros."""
-        return bool(self._last.strip(b"\0"))
-
-    def _damaged(self, why: str) -> HardenError:
-        return HardenError(f"the layer is damaged: {why}", where=self._path, how="copy or build the image again")
+def open_layer(image: Image, layer: Layer, limits: Limits = LIMITS) -> LayerStream:
+    """Return the tar of a layer, which is verified when it has been read to its end."""
+    where = place(image.source, layer.descriptor)
+    return LayerStream(image.source.open(layer.descriptor), layer.descriptor, layer.diff_id, where, limits)
 
 
 class LayerStream:
@@ -187,37 +44,66 @@ class LayerStream:
 
     def __init__(self, raw: BinaryIO, descriptor: Descriptor, diff_id: str, where: str, limits: Limits = LIMITS) -> None:
         self._raw = raw
-        self._where = where
+        self.where = where
         self._limits = limits
         self._left = descriptor.size
         self._algorithm, self._digits = split_digest(descriptor.digest)
         self._found = hashlib.new(self._algorithm)
         self._diff_algorithm, self._diff_digits = split_digest(diff_id)
         self._diff = hashlib.new(self._diff_algorithm)
-        self.most = min(limits.total, limits.free + limits.ratio * descriptor.size)
+        self._most = min(limits.total, limits.free + limits.ratio * descriptor.size)
         self._out = 0
         self._pieces = decompressed(self._stored, where, limits)
         self._finished = False
+        # A thread decompresses while what it has made is read: both take their time outside of the interpreter's lock.
+        self._ready: SimpleQueue[bytes | BaseException] = SimpleQueue()
+        self._room = Semaphore(AHEAD)
+        self._stopped = False
+        self._thread = Thread(target=self._produce, daemon=True)
 
     def __enter__(self) -> LayerStream:
+        self._thread.start()
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._stopped = True
+        self._room.release()
         try:
-            self._pieces.close()
+            # Who is interrupted does not wait for a network.
+            self._thread.join(None if error is None or isinstance(error, HardenError) else 1)
             if isinstance(error, HardenError) and not self._finished:
                 self._verify()  # damaged on the way is what it is, whatever that looked like
         finally:
             self._raw.close()
 
+    def _produce(self) -> None:
+        end: bytes | BaseException = b""
+        try:
+            for piece in filter(None, self._pieces):
+                self._room.acquire()
+                if self._stopped:
+                    break
+                self._ready.put(piece)
+        except BaseException as error:  # it is raised where the pieces are waited for
+            end = error
+        self._pieces.close()
+        self._ready.put(end)
+
     def more(self) -> bytes:
         """Return the next piece of the tar, or nothing at its end."""
-        piece = next(filter(None, self._pieces), b"")
+        piece = self._ready.get()
+        if isinstance(piece, BaseException):
+            self._ready.put(piece)
+            raise piece
+        if not piece:
+            self._ready.put(piece)  # asked again, it is the end again
+            return piece
+        self._room.release()
         self._out += len(piece)
-        if self._out > self.most:
+        if self._out > self._most:
             limits = self._limits
             how = f"it is more than {limits.ratio} times what is there, or than {limits.total >> 30} GiB: it is made to fill disks"
-            raise HardenError("what comes out of the layer is too large", where=self._where, how=how)
+            raise HardenError("what comes out of the layer is too large", where=self.where, how=how)
         self._diff.update(piece)
         return piece
 
@@ -236,7 +122,7 @@ class LayerStream:
             pass
         if self._left or self._found.hexdigest() != self._digits:
             raise HardenError(
-                "this is not what its digest and size say", where=self._where, how="it is damaged or forged: copy the image again"
+                "this is not what its digest and size say", where=self.where, how="it is damaged or forged: copy the image again"
             )
 
     def _stored(self) -> bytes:
@@ -245,13 +131,13 @@ class LayerStream:
         self._left -= len(piece)
         if self._left < 0:
             raise HardenError(
-                "this is larger than its descriptor says", where=self._where, how="it is damaged or forged: copy the image again"
+                "this is larger than its descriptor says", where=self.where, how="it is damaged or forged: copy the image again"
             )
         self._found.update(piece)
         return piece
 
     def _damaged(self, why: str) -> HardenError:
-        return HardenError(f"the layer is damaged: {why}", where=self._where, how="copy or build the image again")
+        return HardenError(f"the layer is damaged: {why}", where=self.where, how="copy or build the image again")
 
 
 # --- decompression ----------------------------------------------------------------------------------------------------------------
@@ -299,9 +185,9 @@ def _gzip(piece: bytes, stored: Callable[[], bytes], where: str) -> Iterator[byt
                 piece = stream.unused_data
             piece = piece or stored()
     except wrong as error:
-        raise _damaged(str(error), where) from error
+        raise _damaged("gzip cannot read it", where) from error
     if not stream.eof:
-        raise _damaged("Compressed file ended before the end-of-stream marker was reached", where)
+        raise _damaged("it ends in the middle of a compressed file", where)
 
 
 def _zstd_frames(piece: bytes, stored: Callable[[], bytes], where: str, limits: Limits, module: Any) -> Iterator[bytes]:
@@ -316,14 +202,13 @@ def _zstd_frames(piece: bytes, stored: Callable[[], bytes], where: str, limits: 
                 yield stream.decompress(b"", OUT)
             piece = (stream.unused_data if stream.eof else b"") or stored()
     except module.ZstdError as error:
-        raise _damaged(str(error), where) from error
+        raise _damaged("zstd cannot read it", where, limits) from error
     if not stream.eof:
-        raise _damaged("it ends in the middle of a frame", where)
+        raise _damaged("it ends in the middle of a compressed file", where)
 
 
 def _zstd_tool(piece: bytes, stored: Callable[[], bytes], where: str, limits: Limits) -> Iterator[bytes]:
     from subprocess import DEVNULL, PIPE, Popen  # nosec B404
-    from threading import Thread
 
     try:
         command = ["zstd", "-dcq", f"--memory={1 << limits.window}"]
@@ -352,7 +237,7 @@ def _zstd_tool(piece: bytes, stored: Callable[[], bytes], where: str, limits: Li
             yield read
         feeder.join()
         if tool.wait():
-            raise _damaged("zstd cannot read it", where)
+            raise _damaged("zstd cannot read it", where, limits)
     finally:  # before anything else is read: a thread may be at it
         out.close()
         tool.kill()
@@ -362,15 +247,22 @@ def _zstd_tool(piece: bytes, stored: Callable[[], bytes], where: str, limits: Li
         raise error
 
 
-def _damaged(why: str, where: str) -> HardenError:
-    return HardenError(f"the layer is damaged: {why}", where=where, how="copy or build the image again")
+def _damaged(why: str, where: str, limits: Limits | None = None) -> HardenError:
+    how = "copy or build the image again"
+    if limits is not None:
+        how += f"; what needs more memory than {1 << limits.window - 20} MiB (zstd --long) is not read"
+    return HardenError(f"the layer is damaged: {why}", where=where, how=how)
 
 
 def _inflate() -> tuple[Callable[[int], Any], Any]:
     """Return the fastest decompressor of gzip that is installed, and its error; all give the same."""
     import zlib
 
-    return zlib.decompressobj, zlib.error
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.decompressobj, zlib.error
+    return isal_zlib.decompressobj, isal_zlib.error
 
 
 def _zstd_module() -> Any:
@@ -383,15 +275,3 @@ def _zstd_module() -> Any:
         except ImportError:
             continue
     return None
-
-
-def _verify(fd: int, descriptor: Descriptor, path: str) -> None:
-    algorithm, digits = split_digest(descriptor.digest)
-    found = hashlib.new(algorithm)
-    size = 0
-    while size <= descriptor.size and (piece := os.read(fd, PIECE)):
-        found.update(piece)
-        size += len(piece)
-    if size != descriptor.size or found.hexdigest() != digits:
-        raise HardenError("this is not what its digest and size say", where=path, how="it is damaged or forged: copy the image again")
-    os.lseek(fd, 0, os.SEEK_SET)

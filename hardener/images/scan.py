@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hardener.errors import HardenError
-from hardener.images.blobs import LayerStream
-from hardener.images.image import histories, place
+from hardener.images.blobs import open_layer
+from hardener.images.image import histories
 from hardener.images.limits import LIMITS
 from hardener.images.notes import Notes
 from hardener.images.rootfs import Folder, Walk
@@ -68,11 +68,6 @@ def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS) -> 
             _second(image, layer, again, limits)
     view.end()
     return view
-
-
-def open_layer(image: Image, layer: Layer, limits: Limits = LIMITS) -> LayerStream:
-    """Return the verified stream of a layer's tar."""
-    return LayerStream(image.source.open(layer.descriptor), layer.descriptor, layer.diff_id, place(image.source, layer.descriptor), limits)
 
 
 @contextmanager
