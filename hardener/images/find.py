@@ -94,7 +94,23 @@ def _bare(text: str, asked: Asked) -> Image:
     if text.startswith((".", "/")) or references.error(text):
         how = suggest(text.partition(":")[0], list(TRANSPORTS)) or f"name an image, a file, or one of {', '.join(TRANSPORTS)}"
         raise HardenError(f"there is no image {text!r}", how=how)
-    return _registry(text, asked)
+    return (_stored(text, asked) if asked.data else None) or _registry(text, asked)
+
+
+def _stored(text: str, asked: Asked) -> Image | None:
+    """Return an image of the store; None when there is no such, or none for the platform."""
+    from hardener.images.store import Store
+
+    store = Store(f"{asked.data}/images")
+    top = store.find(text)
+    if top is None:
+        return None
+    try:
+        found = images.read(text, store, (top,), asked.platform)
+    except images.NoPlatformError:
+        return None
+    found.reference = references.split(text)
+    return found
 
 
 def _stored(text: str, asked: Asked) -> Image | None:

@@ -59,6 +59,10 @@ _NOP: Final = "#(nop)"
 _SHELL: Final = "/bin/sh -c "
 
 
+class NoPlatformError(HardenError):
+    """There is no image for the platform that is asked for."""
+
+
 class History:
     """What made a layer, or changed the configuration: one step of a build."""
 
@@ -222,9 +226,9 @@ def _choose(
     return _choose(source, inner, wanted, index or chosen, depth - 1, limits, strictly=strictly)
 
 
-def _no_platform(wanted: Platform, found: list[Platform], source: Source) -> HardenError:
+def _no_platform(wanted: Platform, found: list[Platform], source: Source) -> NoPlatformError:
     there = ", ".join(dict.fromkeys(map(platforms.show, found))) or "nothing"
-    return HardenError(f"there is no image for {platforms.show(wanted)}", where=source.where, how=f"it has {there}; --platform chooses")
+    return NoPlatformError(f"there is no image for {platforms.show(wanted)}", where=source.where, how=f"it has {there}; --platform chooses")
 
 
 def _layers(manifest: Manifest, config: ImageConfig, where: str) -> tuple[Layer, ...]:
