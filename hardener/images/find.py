@@ -94,39 +94,21 @@ def _bare(text: str, asked: Asked) -> Image:
     if text.startswith((".", "/")) or references.error(text):
         how = suggest(text.partition(":")[0], list(TRANSPORTS)) or f"name an image, a file, or one of {', '.join(TRANSPORTS)}"
         raise HardenError(f"there is no image {text!r}", how=how)
-    return (_stored(text, asked) if asked.data else None) or _registry(text, asked)
+    return _registry(text, asked)
 
 
 def _stored(text: str, asked: Asked) -> Image | None:
-    """Return an image of the store; None when there is no such, or none for the platform."""
+    """Return an image of the store; None when there is none for the platform: its registry may have it."""
     from hardener.images.store import Store
 
     store = Store(f"{asked.data}/images")
-    top = store.find(text)
+    top = store.find(text) if asked.data else None
     if top is None:
         return None
     try:
         found = images.read(text, store, (top,), asked.platform)
     except images.NoPlatformError:
         return None
-    found.reference = references.split(text)
-    return found
-
-
-def _stored(text: str, asked: Asked) -> Image | None:
-    """Return an image of the store; None when it is not there for the platform: its registry has it."""
-    from hardener.images import listing, platforms
-    from hardener.images.store import Store
-
-    store = Store(f"{asked.data}/images")
-    descriptor = store.find(text) if asked.data else None
-    if descriptor is None:
-        return None
-    wanted = platforms.parse(asked.platform) if asked.platform else platforms.machine()
-    here = listing.manifests(store, descriptor)
-    if asked.platform and not any(one.platform is None or platforms.matches(wanted, one.platform) for one in here):
-        return None
-    found = images.read(text, store, (descriptor,), asked.platform)
     found.reference = None if references.error(text) else references.split(text)
     return found
 
