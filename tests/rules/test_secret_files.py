@@ -188,3 +188,42 @@ def test_what_comes_with_a_package_is_no_leak() -> None:
 @pytest.mark.parametrize("path", ["srv/test-app/config.yml", "app/latest/x.env", "app/documents/x.env", "home/specter/.env"])
 def test_a_name_that_only_begins_like_a_test_is_none(path: str) -> None:
     assert not places.is_sample(path)
+
+
+COMPOSE = """\
+services:
+  db:
+    environment:
+      - POSTGRES_PASSWORD={}
+      # - OTHER_PASSWORD=changeme
+  app:
+    environment:
+      DB_PASSWD: {}
+"""
+
+
+@pytest.mark.parametrize("password", ["gitea", "example_123", "changeme", "whalehello", "somewordpress", "mysecretpassword"])
+def test_what_a_compose_file_says_is_in_force(password: str) -> None:
+    text = COMPOSE.format(password, password)
+    assert [hit.line for hit in inspect("app/compose.yaml", text.encode())] == [4, 8]
+
+
+@pytest.mark.parametrize("password", ["${DB_PASSWORD}", "/run/secrets/db", "$DB_PASSWORD"])
+def test_what_a_compose_file_takes_from_elsewhere_is_none(password: str) -> None:
+    assert inspect("app/compose.yaml", COMPOSE.format(password, password).encode()) == []
+
+
+CODE = [
+    ("a.go", f'password := "{PW}"', 1),
+    ("a.rb", f"config = {{ 'password' => '{PW}' }}", 1),
+    ("a.ts", f'const apiKey = "{TOKEN}";', 1),
+    ("a.go", 'const keyMultiPlatformArg = "build-arg:BUILDKIT_MULTI_PLATFORM"', 0),
+    ("a.go", 'const credNamePassword = "UsernamePasswordCredential"', 0),
+    ("a.h", "__token = _CUDA_VSTD::bit_cast<_Tp9>(__x2)", 0),
+    ("a.py", "token = response['x']; password = getpass('Password: ')", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "text", "count"), CODE)
+def test_code_has_literals_and_variables(path: str, text: str, count: int) -> None:
+    assert len(inspect(path, text.encode())) == count

@@ -10,12 +10,13 @@ found does not depend on where they end.
 from bisect import bisect_right
 from typing import Final
 
-from hardener.finding import Confidence, Severity
+from hardener.finding import Severity
 from hardener.record import NamedTuple
-from hardener.rules.secrets import Secret, detect, prefilter, values
+from hardener.rules.secrets import Secret, detect, literals, prefilter, values
 from hardener.rules.secrets.files import keystores, places, read
 from hardener.rules.secrets.files.table import keeper_of
 from hardener.rules.secrets.formats import Format
+from hardener.sources.compose.discover import is_compose_name
 
 OVERLAP: Final = 64 * 1024
 """Bytes that two windows of a file must share."""
@@ -37,7 +38,6 @@ _PACKED: Final = (
 _WEAK_EVIDENCE: Final = frozenset(
     {"url-password", "basic-credentials", "bearer-token", "password-hash", "api-key", "mailgun-key", "mailchimp-key", "jwt", "gcp-api-key"}
 )
-_NAMED: Final = frozenset({"password", "weak-password", "secret", "random-value"})  # what only a name speaks for
 
 
 class Hit(NamedTuple):
@@ -113,10 +113,13 @@ def _closely(path: str, text: str) -> list[Hit]:
 
         found += [(0, secret) for secret in service_account(text)]
     is_stored = bool(found)
-    in_code = keeper is None and not places.is_configuration(path)  # where a plain word under a secret's name may be anything
-    found += [
-        (1, secret) for secret in detect.scan(text) if not in_code or secret.confidence is Confidence.HIGH or secret.kind not in _NAMED
-    ]
+    if keeper is None and not places.is_configuration(path):
+        found += [
+            (1, secret) for at, form in prefilter.find(text.encode("latin-1", "replace")) if (secret := detect.at_anchor(form, at, text))
+        ]
+        found += [(2, secret) for secret in literals.in_code(text)]
+    else:
+        found += [(1, secret) for secret in detect.scan(text, in_force=is_compose_name(path.rpartition("/")[2]))]
     stored = {id(secret) for rank, secret in found if rank == 0} if is_stored else set()
     hits = []
     lines = _Lines(text, 1)

@@ -36,11 +36,11 @@ def judge(value: str, *, name: str = "", in_force: bool = False) -> Secret | Non
     return max(found, key=lambda secret: (secret.confidence, secret.severity), default=None)
 
 
-def scan(text: str) -> Iterator[Secret]:
-    """Yield the credentials in a text (a command, a file, a label), in order of position, without overlaps."""
+def scan(text: str, *, in_force: bool = False) -> Iterator[Secret]:
+    """Yield the credentials in a text (a command, a file, a label), in order of position, without overlaps. `in_force`: see `judge`."""
     found, assignments = _formats(text)
     candidates = [(secret.start, 0, secret) for secret in found]
-    candidates += [(secret.start, 1, secret) for secret in literals.find(text, assignments)]
+    candidates += [(secret.start, 1, secret) for secret in literals.find(text, assignments, in_force=in_force)]
     candidates.sort(key=lambda candidate: candidate[:2])
     kept: list[tuple[int, Secret]] = []
     for _, rank, secret in candidates:

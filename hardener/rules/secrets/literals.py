@@ -174,21 +174,30 @@ def _is_prose(value: str) -> bool:
     return value.count(" ") >= 2
 
 
-def find(text: str, assignments: list[int]) -> Iterator[Secret]:
+def in_code(text: str) -> Iterator[Secret]:
+    """Yield the literals in a program's source: quoted, under the name of a secret, and looking random; anything else may be a variable."""
+    assignments = [match.start() for match in re.finditer(r"(?:=>?|:)[ \t]{0,4}[\"']", text)]
+    for secret in find(text, assignments, of_commands=False):
+        is_quoted = text[secret.start - 1 : secret.start] in ("'", '"')
+        if is_quoted and secret.confidence is Confidence.HIGH and " " not in text[secret.start : secret.end]:
+            yield secret
+
+
+def find(text: str, assignments: list[int], *, in_force: bool = False, of_commands: bool = True) -> Iterator[Secret]:
     """Yield literals in a text: `NAME=value`, `name: value`, `"name": "value"`, `--password value`, and what commands take.
 
-    `assignments` are the offsets of `=` and `:` to look at. May overlap each other.
+    `assignments` are the offsets of `=` and `:` to look at. May overlap each other. `in_force`: see `detect.judge`.
     """
     lower = text.lower()
     done = 0
     for at in assignments if any(hint in lower for hint in _HINTS) else ():
         if at >= done:  # not inside a value that was judged, or `a=a=a=…` would be read again and again
-            value = _assigned(text, at)
+            value = _assigned(text, at, in_force=in_force)
             if value is not None:
                 name, start, done = value
-                if secret := judge(text[start:done], name, start):
+                if secret := judge(text[start:done], name, start, in_force=in_force and not _in_comment(text, start)):
                     yield secret
-    if " " not in text:
+    if " " not in text or not of_commands:
         return
     for guard, pattern in (("--", _FLAG), ("aws_se", _AWS_SET)):
         if guard in text:
@@ -202,10 +211,19 @@ def find(text: str, assignments: list[int]) -> Iterator[Secret]:
                     yield Secret.of("password", title, match.span("value"), verdict)
 
 
-def _assigned(text: str, at: int) -> tuple[str, int, int] | None:
+def _in_comment(text: str, at: int) -> bool:
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("#")
+
+
+def _assigned(text: str, at: int, *, in_force: bool = False) -> tuple[str, int, int] | None:
     """Return name, start and end of the literal that the `=` or `:` at an offset gives to a secret name."""
     head = text[max(0, at - 80) : at]
     tight = head.rstrip(" \t")
+    after = at + 1
+    if text[at] == "=" and tight.endswith(":"):
+        tight = tight[:-1].rstrip(" \t")  # Go: password := "…"
+    elif text.startswith(">", after):
+        after += 1  # PHP, Ruby: 'password' => '…'
     unquoted = tight.rstrip("\"'")
     name = unquoted[len(unquoted.rstrip(_NAME_CHARS)) :]
     if len(name) < 3 or text.startswith("=", at + 1):
@@ -214,11 +232,11 @@ def _assigned(text: str, at: int) -> tuple[str, int, int] | None:
         if name.lower() != "pwd" or not head[: -len(name)].endswith(";"):
             return None
         name = "connection.pwd"  # Server=…;Uid=…;Pwd=…: not the shell's directory
-    match = re.compile(_VALUE).match(text, at + 1)
+    match = re.compile(_VALUE).match(text, after)
     if match is None:
         return None
     start, end = match.span(match.lastgroup or 0)
-    if match.lastgroup == "bare":
+    if match.lastgroup == "bare" and not in_force:
         spaced = text[at] == ":" or len(tight) < len(head) or text[at + 1] in " \t"
         opened = unquoted == tight and head[: len(unquoted) - len(name)].endswith(('"', "'"))  # "X-Api-Key: …": the quote closes the header
         if not _is_literal(text, name, start, end, spaced=spaced, opened=opened, is_yaml=text[at] == ":"):

@@ -79,9 +79,9 @@ _CHOICES: Final = _words(
     allow always and argon2 ask auto automatic aws azure basic bcrypt bearer bool boolean cert certificate cookie default deny
     digest dynamic env environment external file flag gcp google gssapi header hidden hs256 hs384 hs512 inherit int integer
     interactive internal jwt kerberos keyring kubernetes lax ldap local mandatory manual masked md5 memory mtls negotiate never
-    number oauth oauth2 object oidc option optional options or peer plain plaintext prefer preferred prompt random reject remote
+    number oauth oauth2 object oidc option optional options or peer plain plaintext prefer preferred prompt random read reject remote
     require required rs256 saml scram scram-sha-256 scrypt self sha1 sha256 sha512 shared ssl sso static stdin str strict strong
-    system text this tls token trust user vault weak x509
+    system text this tls token trust user vault weak write x509
     """
 )
 

@@ -42,7 +42,8 @@ _CONFIGURED_NAMES: Final = words(
 _CODE_ENDS: Final = words(
     "py js ts jsx tsx mjs cjs rb pl pm lua go java kt scala cs vb swift rs c cpp h hpp groovy r jl ex exs erl clj dart"
 )
-_CODE_NAMES: Final = ("settings", "config", "local", "secret", "credential", "constants")
+_SCRIPT_ENDS: Final = words("py js ts mjs cjs rb pl lua")
+_SCRIPT_NAMES: Final = words("settings config configuration local secrets credentials")  # settings.py, local_settings.py, db.config.js
 _CONFIGURED_FOLDERS: Final = (
     "run/secrets/",
     "var/run/secrets/",
@@ -65,7 +66,7 @@ _SAMPLE: Final = Pattern(
 )
 _LIBRARY: Final = Pattern(
     r"""(?xi)
-      (?:^|/)(?:site-packages|dist-packages|node_modules|bower_components|vendor/bundle|gems|pkg/mod|\.cargo/registry|\.m2/repository
+      (?:^|/)(?:site-packages|dist-packages|node_modules|bower_components|vendor|gems|pkg/mod|\.cargo/registry|\.m2/repository
         |jre|jdk[\w.-]*)/
     | ^(?:usr/(?:local/)?(?:lib|lib32|lib64|libexec|include|share)|lib|lib64|opt/(?:conda|java|jdk)[^/]*)/
     | ^usr/local/go/ | ^nix/store/
@@ -104,6 +105,6 @@ def is_configuration(path: str) -> bool:
     stem, dot, end = name.rpartition(".")
     if (dot and end in _CONFIGURED_ENDS) or name in _CONFIGURED_NAMES or name.startswith((".env.", "dockerfile", "containerfile")):
         return True
-    if end in _CODE_ENDS:
-        return any(word in stem for word in _CODE_NAMES)
+    if end in _SCRIPT_ENDS and not _SCRIPT_NAMES.isdisjoint(stem.replace("-", ".").replace("_", ".").split(".")):
+        return True
     return path.startswith(_CONFIGURED_FOLDERS)
