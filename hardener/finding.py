@@ -94,6 +94,7 @@ class Match(NamedTuple):
     severity: Severity | None = None  # when this match is worse or milder than the rule says
     anchors: tuple[Span | Place, ...] = ()  # further places where an inline ignore for this match may stand
     file: SourceFile | None = None
+    about: str = ""  # what it is about, when the text at its place does not tell: a file of an image, say
 
 
 class Location(NamedTuple):
@@ -138,6 +139,8 @@ class Finding(NamedTuple):
     related: tuple[tuple[Location, str], ...] = ()
     fix: Fix | None = None
     edits: tuple[tuple[Location, str], ...] = ()  # the edits of `fix`, located: what reports need to show or export them
+    image: str = ""  # of findings in images: the image without tag and digest, which with `about` takes the place of path and text
+    about: str = ""  # what in that image, whatever line it stands at
 
 
 class Suppressed(NamedTuple):

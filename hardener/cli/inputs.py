@@ -35,15 +35,17 @@ def configure(parser: "ArgumentParser") -> None:
     add("--swarm", action="store_true", help="judge compose files as stacks, as docker stack deploy would run them")
 
 
-def configure_rules(parser: "_ArgumentGroup") -> None:
+def configure_rules(parser: "_ArgumentGroup", *, shellcheck: bool = True) -> None:
     """Declare the options that say where rules and configuration come from."""
     add = parser.add_argument
     add("--rules", action="append", default=[], metavar="DIR", help="load further rules from a folder or a file")
+    add("--config", metavar="FILE", help="use this configuration instead of the nearest .harden.yaml or pyproject.toml")
+    add("--isolated", action="store_true", help="read no configuration file")
+    if not shellcheck:
+        return
     shell = parser.add_mutually_exclusive_group()
     shell.add_argument("--shellcheck", action="store_true", default=None, help="run ShellCheck from wherever it is installed")
     shell.add_argument("--no-shellcheck", dest="shellcheck", action="store_false", help="do without (default: use the `shell` extra's)")
-    add("--config", metavar="FILE", help="use this configuration instead of the nearest .harden.yaml or pyproject.toml")
-    add("--isolated", action="store_true", help="read no configuration file")
 
 
 def reader(args: "Namespace") -> "Callable[[], bytes]":

@@ -41,7 +41,18 @@ def fingerprint(rule: Rule, location: Location, seen: dict[tuple[str, str], int]
 def fingerprints(findings: Iterable[Finding]) -> list[str]:
     """Return the fingerprint of each finding; those of one file must be in their order."""
     seen: dict[str, dict[tuple[str, str], int]] = {}
-    return [fingerprint(finding.rule, finding.location, seen.setdefault(finding.location.path, {})) for finding in findings]
+    return [
+        _image_fingerprint(finding, seen.setdefault(f"image {finding.image}", {}))
+        if finding.image
+        else fingerprint(finding.rule, finding.location, seen.setdefault(finding.location.path, {}))
+        for finding in findings
+    ]
+
+
+def _image_fingerprint(finding: Finding, seen: dict[tuple[str, str], int]) -> str:
+    """Return 64 hex digits that stay the same for every build and tag of an image, wherever its Dockerfile or compose file names it."""
+    occurrence = seen[finding.rule.id, finding.about] = seen.get((finding.rule.id, finding.about), 0) + 1
+    return _digest(finding.rule.id, "image", finding.image, finding.about, str(occurrence))
 
 
 def render(findings: Iterable[Finding], path: str, *, cwd: str) -> str:
@@ -127,7 +138,8 @@ class Baseline:
                 known.append(finding)
             else:
                 new.append(finding)
-        judged = {_relative_path(file, self._path, self._cwd) for file in files}
+        # Images are named here as they are in entries.
+        judged = {file if file.startswith("image ") else _relative_path(file, self._path, self._cwd) for file in files}
         ran = {rule.id for rule in rules}
         stale: dict[tuple[str, str], int] = {}
         for (file, rule, _), count in left.items():
@@ -160,7 +172,7 @@ def _entries(value: object) -> _Entries | None:
 
 def _content(finding: Finding) -> str:
     """Return 16 hex digits of what was found: enough among the findings of one rule in one file."""
-    return _digest(finding.rule.id, _normalised(finding.location))[:16]
+    return _digest(finding.rule.id, finding.about if finding.image else _normalised(finding.location))[:16]
 
 
 def _normalised(location: Location) -> str:
@@ -190,6 +202,8 @@ def _slashed(path: str) -> str:
 
 
 def _relative(finding: Finding, baseline: str, cwd: str) -> str:
+    if finding.image:
+        return f"image {finding.image}"
     return _relative_path(finding.location.path, baseline, cwd)
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hardener.engine import ignores, parallel, targets
-from hardener.engine.baseline import fingerprints
 from hardener.engine.config import Config
 from hardener.engine.configs import Configs
+from hardener.engine.outcome import Outcome, finish
 from hardener.engine.ready import Crash, Judged
 from hardener.engine.selection import Selector
 from hardener.engine.targets import FILE, Target
@@ -29,6 +29,7 @@ from hardener.text import Place, SourceFile, Span
 if TYPE_CHECKING:
     from hardener.engine import shellcheck
     from hardener.engine.dispatch import Dispatch
+    from hardener.engine.dispatch_images import ImageDispatch
     from hardener.engine.dispatch_services import ServiceDispatch
     from hardener.engine.ready import Ready
     from hardener.engine.services import ServiceJudge
@@ -57,30 +58,10 @@ class Options(NamedTuple):
     compose: "compose.Options | None" = None  # how compose files are read; None: as `docker compose up` would without options
 
 
-class Outcome(NamedTuple):
-    """What came of some files."""
-
-    findings: list[Finding]
-    suppressed: list[Suppressed]
-    errors: list[FileError]
-    notices: list[str]
-    rules: dict[str, Rule]  # that ran on at least one file
-    files: dict[str, str]  # every file that was judged: path as reports show it -> absolute path
-
-    def join(self, other: "Outcome") -> None:
-        """Add what came of further files."""
-        self.findings.extend(other.findings)
-        self.suppressed.extend(other.suppressed)
-        self.errors.extend(other.errors)
-        self.notices.extend(other.notices)
-        self.rules.update(other.rules)
-        self.files.update(other.files)
-
-
 class _Plan:
     """The rules that run under one configuration."""
 
-    __slots__ = ("_chosen", "_dispatch", "_secrets", "_services", "selector", "settings", "severities")
+    __slots__ = ("_chosen", "_dispatch", "_images", "_secrets", "_services", "selector", "settings", "severities")
 
     def __init__(self, config: Config, builtin: Sequence[RuleSource]) -> None:
         sources = list(builtin)
@@ -99,6 +80,7 @@ class _Plan:
         self._dispatch: Dispatch | None = None
         self._services: ServiceDispatch | None = None
         self._secrets: dict[str, Ready] | None = None
+        self._images: ImageDispatch | None = None
         self.settings = Settings(tuple(config.trusted_registries), dict(config.required_labels), config.strict_labels)
 
     @property
@@ -127,6 +109,15 @@ class _Plan:
 
             self._secrets = rules(self._chosen)
         return self._secrets
+
+    @property
+    def images(self) -> "ImageDispatch":
+        """The rules on images."""
+        if self._images is None:
+            from hardener.engine.dispatch_images import ImageDispatch
+
+            self._images = ImageDispatch(self._chosen)
+        return self._images
 
     def severity(self, result: Judged) -> Severity | None:
         """Return how severe a match is under this configuration; None when its rule does not run here."""
@@ -241,13 +232,22 @@ class Linter:
 
 
 class Opened:
-    """A file that findings are reported in, with what applies to it."""
+    """A file that findings are reported in, with what applies to it. `image`: the image that they are about, without tag and digest."""
 
-    __slots__ = ("_comments", "_options", "absolute", "config", "file", "path", "plan")
+    __slots__ = ("_comments", "_image", "_options", "absolute", "config", "file", "path", "plan")
 
     def __init__(
-        self, file: SourceFile, absolute: str, config: Config, plan: _Plan, comments: ignores.Ignores | None, options: Options
+        self,
+        file: SourceFile,
+        absolute: str,
+        config: Config,
+        plan: _Plan,
+        comments: ignores.Ignores | None,
+        options: Options,
+        *,
+        image: str = "",
     ) -> None:
+        self._image = image
         self.file = file
         self.path = file.path
         self.absolute = absolute
@@ -282,6 +282,8 @@ class Opened:
             tuple((_locate(file, where), text) for where, text in match.related),
             match.fix,
             tuple((locate(file, edit.span), edit.text) for edit in match.fix.edits) if match.fix is not None else (),
+            self._image,
+            match.about,
         )
         ignore = self._ignore(rule, match)
         if ignore is None:
@@ -350,9 +352,7 @@ def lint(files: Sequence[Target], configs: Configs, builtin: Sequence[RuleSource
         whole = _lint(linter, files, options.jobs)
     else:
         whole = _lint_with_shellcheck(linter, files, builtin, options.shellcheck)
-    _tidy(whole)
-    if options.fingerprints:
-        _add_fingerprints(whole)
+    finish(whole, fingerprints=options.fingerprints)
     return whole
 
 
@@ -397,29 +397,3 @@ def _add_shell_findings(opened: OpenedDockerfile, base: RuleSource, comments: "I
         if severity is not None:
             outcome.rules[rule.id] = rule
             opened.weigh(Judged(rule, Match(comment.span), comment.message), severity, outcome)
-
-
-def _tidy(outcome: Outcome) -> None:
-    """Sort by path and position, and keep one of what several projects found at the same place: a file may take part in many."""
-    outcome.findings[:] = sorted({_place(finding): finding for finding in reversed(outcome.findings)}.values(), key=_place)
-    outcome.suppressed[:] = sorted(
-        {_place(item.finding): item for item in reversed(outcome.suppressed)}.values(), key=lambda item: _place(item.finding)
-    )
-    outcome.errors[:] = sorted(set(outcome.errors))
-    outcome.notices[:] = sorted(set(outcome.notices))
-
-
-def _place(finding: Finding) -> tuple[str, int, int, str]:
-    return (finding.location.path, *finding.location.span, finding.rule.id)
-
-
-def _add_fingerprints(outcome: Outcome) -> None:
-    """Work out the fingerprints, reported and suppressed findings together in the order of positions."""
-    found = [*enumerate(outcome.findings), *((-1 - index, item.finding) for index, item in enumerate(outcome.suppressed))]
-    found.sort(key=lambda item: _place(item[1]))
-    for (index, finding), digest in zip(found, fingerprints([finding for _, finding in found]), strict=True):
-        marked = finding._replace(fingerprint=digest)
-        if index >= 0:
-            outcome.findings[index] = marked
-        else:
-            outcome.suppressed[-1 - index] = outcome.suppressed[-1 - index]._replace(finding=marked)

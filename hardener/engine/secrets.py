@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hardener.engine import ignores, targets
-from hardener.engine.lint import Linter, Opened, Outcome
+from hardener.engine.lint import Linter, Opened
+from hardener.engine.outcome import Outcome
 from hardener.engine.ready import Judged, Ready
 from hardener.finding import FileError, Match
 from hardener.rules.secrets import contents

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from hardener.engine import ignores, targets
 from hardener.engine.images import built, stage_of
-from hardener.engine.lint import Linter, Opened, Outcome, crash_error
+from hardener.engine.lint import Linter, Opened, crash_error
+from hardener.engine.outcome import Outcome
 from hardener.engine.ready import Crash, Judged
 from hardener.engine.targets import UNDECIDED, Target
 from hardener.finding import FileError, Match

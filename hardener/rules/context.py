@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
+    from hardener.rules.image_contents import Contents
     from hardener.sources.dockerfile import Dockerfile
     from hardener.sources.service import Project, Service
     from hardener.sources.stages import Stage
@@ -50,3 +51,11 @@ class ServiceContext(NamedTuple):
     """The stage of a Dockerfile that a service's `build:` ends in (target and args applied), or None when it is not at hand."""
     file: Callable[[str], str | None] = no_file
     """The text of a file by its absolute path, for files of the project (an env_file, an entrypoint script); None when not at hand."""
+
+
+class ImageContext(NamedTuple):
+    """Handed to every check on images."""
+
+    contents: "Contents"
+    settings: Settings = Settings()
+    today: str = ""  # ISO date; "" where nothing may depend on it

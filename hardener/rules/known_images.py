@@ -289,6 +289,12 @@ def _of_release(product: tuple[str, Mapping[tuple[str, ...], str]], tag: str) ->
     return None
 
 
+def release_ended(product: str, version: str) -> Ended | None:
+    """Return the end of a distribution's release; None when it gets fixes, or is not known. `product` is the name of its image."""
+    found = _RELEASES.get(product)
+    return None if found is None else _of_release(found, version)
+
+
 def slim_exists(name: str, tag: str | None) -> bool:
     """Whether an image is the full variant of a release that also comes as `-slim`."""
     return name in _WITH_SLIM and (tag is None or _FULL.fullmatch(tag.lower()) is not None)

@@ -273,6 +273,11 @@ def role(service: "Service", target: str, protocol: str) -> Role | None:
     return _role(known, target, protocol)
 
 
+def port_role(target: str, protocol: str) -> Role | None:
+    """Return what listens on a port in a container of which nothing else is known."""
+    return _role("", target, protocol)
+
+
 @lru_cache(maxsize=1024)
 def _role(image: str, target: str, protocol: str) -> Role | None:
     found = _product(image) if image else None

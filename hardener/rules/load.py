@@ -29,7 +29,8 @@ _KEYS: Final = (
 KINDS: Final = (
     "dockerfile.file", "dockerfile.stage", "dockerfile.image", "dockerfile.instruction", "dockerfile.pair", "dockerfile.command",
     "dockerfile.problem", "shell.script", "service", "service.port", "service.mount", "service.variable", "service.project",
-    "service.problem", "file.secret",
+    "service.problem", "file.secret", "image", "image.file", "image.layer", "image.step", "image.variable", "image.label", "image.port",
+    "image.volume",
 )  # fmt: skip
 _Level = TypeVar("_Level", Severity, Confidence)
 
@@ -40,7 +41,8 @@ _INSTRUCTION_KINDS: Final = ("dockerfile.instruction", "dockerfile.pair", "docke
 class Example(NamedTuple):
     """One `fires:` or `silent:` entry (with `«»` marks where findings must stand) and what surrounds it.
 
-    The text is a Dockerfile; for rules on services a compose file, the body of one service, or a `docker run` line.
+    The text is a Dockerfile; for rules on services a compose file, the body of one service, or a `docker run` line; for rules on images
+    the lines of a history, each with the files below it that it leaves (`harden explain image-examples`).
     """
 
     text: str
@@ -328,7 +330,7 @@ class _RuleReader:
 
 def is_builtin_id(rule_id: str) -> bool:
     """Whether an id belongs to hardener's own rules."""
-    return rule_id.startswith(("HD", "HS", "HF")) and len(rule_id) == 5
+    return rule_id.startswith(("HD", "HS", "HI", "HF")) and len(rule_id) == 5
 
 
 def placeholders(template: str) -> tuple[str, ...]:

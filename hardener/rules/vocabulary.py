@@ -1,6 +1,7 @@
 """What a `match:` is made of, whatever it is about: facts, their values, and the places that findings stand at.
 
-The facts of Dockerfiles are in facts.py, those of services in service_facts.py; each is imported only where there are such documents.
+The facts of Dockerfiles are in facts.py, those of services in service_facts.py, those of images in image_facts.py; each is imported only
+where there is such a thing.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ FactValue = str | bool | int | tuple[Atom, ...] | None | UnknownType
 
 Subject = Any
 """What a rule looks at, as its `on:` says: a Dockerfile, Stage, ImageReference, Instruction, PairSubject, Invocation or Problem; for
-services see service_facts.py. Every getter checks that it is given its own."""
+services see service_facts.py, for images image_facts.py. Every getter checks that it is given its own."""
 
 Getter = Callable[[Subject], FactValue]
 SpanGetter = Callable[[Subject], Span | Place | None]
@@ -36,6 +37,10 @@ def kind(name: str) -> Kind:
         from hardener.rules.service_facts import KINDS
 
         return KINDS[name]
+    if name.startswith("image"):
+        from hardener.rules.image_facts import KINDS as IMAGE_KINDS
+
+        return IMAGE_KINDS[name]
     from hardener.rules.facts import DOCKERFILE_KINDS
 
     return DOCKERFILE_KINDS[name]

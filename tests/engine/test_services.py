@@ -6,7 +6,8 @@ import pytest
 
 from hardener.engine import targets
 from hardener.engine.configs import Configs
-from hardener.engine.lint import Options, Outcome, lint
+from hardener.engine.lint import Options, lint
+from hardener.engine.outcome import Outcome
 from hardener.rules.load import builtin
 from hardener.sources import compose
 

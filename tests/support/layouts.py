@@ -59,12 +59,22 @@ class Layout:
         """Add a JSON document; return its descriptor."""
         return self.blob(json.dumps(value).encode(), media_type, **more)
 
-    def image(self, *layers: bytes, architecture: str = "amd64", config: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """Add an image of tars; return the descriptor of its manifest. `more` replaces parts of the manifest."""
+    def image(
+        self,
+        *layers: bytes,
+        architecture: str = "amd64",
+        config: dict[str, Any] | None = None,
+        described: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Add an image of tars; return the descriptor of its manifest.
+
+        `described` replaces parts of the configuration, `config` its own part for containers, `more` parts of the manifest.
+        """
         descriptors = [self.blob(gzip.compress(layer, mtime=0), f"{OCI}.layer.v1.tar+gzip") for layer in layers]
         rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]}
-        described = {"os": "linux", "architecture": architecture, "config": config or {}, "rootfs": rootfs}
-        manifest = {"schemaVersion": 2, "config": self.document(described, f"{OCI}.config.v1+json"), "layers": descriptors, **more}
+        whole = {"os": "linux", "architecture": architecture, "config": config or {}, "rootfs": rootfs, **(described or {})}
+        manifest = {"schemaVersion": 2, "config": self.document(whole, f"{OCI}.config.v1+json"), "layers": descriptors, **more}
         return self.document(manifest, f"{OCI}.manifest.v1+json")
 
     def add(self, descriptor: dict[str, Any], name: str = "", platform: dict[str, Any] | None = None) -> None:

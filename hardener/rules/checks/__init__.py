@@ -11,14 +11,17 @@ from typing import Any, Final
 from hardener.finding import Match
 
 Check = Callable[[Any, Any], Iterable[Match]]
-"""`(subject, context) -> matches`; the subject's type follows from the rule's `on:`, the context is a `Context` or, for services, a
-`ServiceContext`."""
+"""`(subject, context) -> matches`; the subject's type follows from the rule's `on:`, the context is a `Context`, for services a
+`ServiceContext`, for images an `ImageContext`."""
 
 SERVICE_TOPICS: Final = (
     "capabilities", "isolation", "mounts", "ports", "credentials", "images", "builds", "posture", "conflicts", "limits", "life", "swarm",
     "structure", "chains",
 )  # fmt: skip
 """The modules of `checks/service/`: about services, and imported only where there are any."""
+
+IMAGE_TOPICS: Final = ("accounts", "privileges", "configuration", "secrets", "leftovers", "tools", "provenance")
+"""The modules of `checks/image/`: about images, and imported only where there are any."""
 
 TOPICS: Final = (
     "base_images", "users", "privileges", "secrets", "secret_files", "packages", "network", "downloads", "tls", "origins",
@@ -34,6 +37,11 @@ def checks() -> Mapping[str, Check]:
 def service_checks() -> Mapping[str, Check]:
     """Return every check on services by the id of its rule."""
     return _collect("hardener.rules.checks.service", SERVICE_TOPICS)
+
+
+def image_checks() -> Mapping[str, Check]:
+    """Return every check on images by the id of its rule."""
+    return _collect("hardener.rules.checks.image", IMAGE_TOPICS)
 
 
 def _collect(package: str, topics: Iterable[str]) -> Mapping[str, Check]:

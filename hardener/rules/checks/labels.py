@@ -132,20 +132,22 @@ def invalid_value(subject: PairSubject, context: Context) -> Iterator[Match]:
     key, value, span = plain
     wanted = context.settings.required_labels.get(key)
     severity = Severity.MEDIUM if wanted is not None else None  # the team has said that it means it
+    if what := wanted_form(key, value, wanted):
+        shown = value if len(value) <= 60 else f"{value[:57]}..."
+        yield Match(span, {"label": key, "value": shown, "what": what}, severity=severity)
+
+
+def wanted_form(key: str, value: str, wanted: str | None) -> str:
+    """Return what a label's value should be and is not; "" where it is, or where nobody asks for a form."""
     kind = wanted or _FORMATS.get(key, "text")
     if kind == "text" or not value.strip():
-        return  # empty ones are HD709's
-    what = ""
+        return ""  # empty ones are HD709's
     if kind == "spdx":
         from hardener.images.spdx import why_not
 
         reason = why_not(value)
-        what = f"an SPDX licence expression: {reason}" if reason else ""
-    elif kind in _TESTS and not _TESTS[kind][1](value):
-        what = _TESTS[kind][0]
-    if what:
-        shown = value if len(value) <= 60 else f"{value[:57]}..."
-        yield Match(span, {"label": key, "value": shown, "what": what}, severity=severity)
+        return f"an SPDX licence expression: {reason}" if reason else ""
+    return _TESTS[kind][0] if kind in _TESTS and not _TESTS[kind][1](value) else ""
 
 
 def reserved_key(subject: PairSubject, context: Context) -> Iterator[Match]:

@@ -143,7 +143,7 @@ def curl_without_location(invocation: Invocation, context: Context) -> Iterator[
 # --- EXPOSE -----------------------------------------------------------------------------------------------------------------
 
 _PORT: Final = Pattern(r"(\d{1,5})(?:-(\d{1,5}))?(?:/\w+)?")
-_LOGIN_PORTS: Final = {
+LOGIN_PORTS: Final = {
     21: "FTP",
     22: "SSH",
     23: "Telnet",
@@ -156,6 +156,7 @@ _LOGIN_PORTS: Final = {
     5901: "VNC",
     9229: "the Node.js debugger",
 }
+"""Ports of servers that let somebody into a container, beside its program."""
 
 
 def _ports(instruction: Instruction) -> Iterator[tuple[range, str, Span]]:
@@ -173,16 +174,16 @@ def _ports(instruction: Instruction) -> Iterator[tuple[range, str, Span]]:
 def login_port(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD520: a port for logging in or debugging is exposed."""
     for ports, text, span in _ports(instruction):
-        hits = [port for port in _LOGIN_PORTS if port in ports]
+        hits = [port for port in LOGIN_PORTS if port in ports]
         if hits:
             severity = Severity.HIGH if 2375 in hits else None
-            yield Match(span, {"port": text, "use": " and ".join(dict.fromkeys(_LOGIN_PORTS[port] for port in hits))}, severity=severity)
+            yield Match(span, {"port": text, "use": " and ".join(dict.fromkeys(LOGIN_PORTS[port] for port in hits))}, severity=severity)
 
 
 def privileged_port(instruction: Instruction, context: Context) -> Iterator[Match]:
     """HD521: a port below 1024 is exposed."""
     for ports, text, span in _ports(instruction):
-        if 0 < ports.start < 1024 and not any(port in ports for port in _LOGIN_PORTS):
+        if 0 < ports.start < 1024 and not any(port in ports for port in LOGIN_PORTS):
             yield Match(span, {"port": text})
 
 

@@ -1,0 +1,136 @@
+"""Images -> findings: look through an image once, judge what was found, and put each finding where its reader can mend it.
+
+analyse   one pass over the layers, with everything in it that any rule asks for; nothing is written, nothing executed
+judge     rules on the contents, and on the history where it is as good as a Dockerfile (dispatch_images.py)
+anchor    to the lines of the Dockerfile that was given, or to the line that names the image (image_anchors.py)
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hardener.engine.lint import Linter, Opened, crash_error
+from hardener.engine.outcome import Outcome, finish
+from hardener.engine.ready import Crash, Judged
+from hardener.images.find import TRANSPORTS
+from hardener.rules import image_document
+from hardener.rules.context import ImageContext
+from hardener.rules.image_contents import KEPT_BYTES, Contents, is_kept
+from hardener.rules.image_programs import Programs
+from hardener.text import Place, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hardener.engine.image_anchors import Anchors
+    from hardener.images.image import Image
+    from hardener.images.scan import Scanner
+    from hardener.text import SourceFile
+
+
+def analyse(image: Image, further: Sequence[Scanner] = ()) -> Contents:
+    """Look through an image once, with further scanners beside those that rules need; return what was found.
+
+    Raises `HardenError` when a layer is not what its digests say, or goes beyond a limit.
+    """
+    from hardener.images.kept import Kept
+    from hardener.images.packages.scanner import PackageScanner
+    from hardener.images.scan import scan
+
+    kept = Kept(is_kept, limit=KEPT_BYTES)
+    programs = Programs()
+    packages = PackageScanner()
+    view = scan(image, (kept, programs, packages, *further))
+    document = image_document.read(image)
+    return Contents(image, document, view, kept, programs, owned=packages.owned(view), packages=packages.packages(view))
+
+
+def identity(image: Image) -> str:
+    """Return what an image is called without tag and digest: the same for all its builds."""
+    reference = image.reference
+    if reference is not None:
+        return f"{reference.registry}/{reference.repository}"
+    name = image.name.partition("@")[0]
+    above, slash, last = name.rpartition("/")
+    transport, colon, rest = last.partition(":") if not slash else ("", "", last)
+    if colon and transport in TRANSPORTS:  # oci:layout:v1, in one word
+        return f"{transport}:{rest.partition(':')[0]}"
+    return f"{above}{slash}{last.partition(':')[0]}"
+
+
+def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors | None = None) -> None:
+    """Judge an image, and add what comes of it to `outcome`."""
+    document = contents.document
+    if anchors is not None:
+        anchors.align(document)  # it may know better than we do which lines are of the base image
+    opened = _Places(linter, contents, anchors)
+    plan = opened.plan
+    for rule in plan.images.rules:
+        outcome.rules[rule.id] = rule
+    outcome.files.update(opened.files)
+    context = ImageContext(contents, plan.settings, linter.options.today)
+    found: dict[tuple[str, str, Span], Judged] = {}
+    for result in plan.images.judge(context):
+        if isinstance(result, Crash):
+            outcome.errors.append(crash_error(result, document.file.path))
+        else:
+            found.setdefault((result.rule.id, result.match.about, result.match.span if not result.match.about else Span(0, 0)), result)
+    for result in sorted(found.values(), key=lambda each: (each.match.span, each.rule.id, each.match.about)):
+        opened.weigh(result, outcome)
+    outcome.notices.extend(opened.notices())
+
+
+class _Places:
+    """The files that the findings of one image stand in: the image's own text, the Dockerfile, or the file that names the image."""
+
+    def __init__(self, linter: Linter, contents: Contents, anchors: Anchors | None) -> None:
+        self._linter = linter
+        self._document = contents.document
+        self._anchors = anchors
+        self._identity = identity(contents.image)
+        self._opened: dict[str, Opened] = {}
+        first = anchors.files[0] if anchors is not None else (self._document.file, os.path.join(linter.options.cwd, contents.image.name))
+        self.plan = linter.plan(linter.config(first[1]))
+        self.files: dict[str, str] = {}
+        for file, absolute in anchors.files if anchors is not None else (first,):
+            self._open(file, absolute)
+            self.files[file.path] = absolute
+
+    def _open(self, file: SourceFile, absolute: str) -> None:
+        linter = self._linter
+        config = linter.config(absolute)
+        plan = linter.plan(config)
+        comments = None
+        # An image's own text may say what it likes: it does not ignore anything.
+        if linter.options.honour_ignores and file is not self._document.file and self._anchors is not None:
+            comments = self._anchors.comments(file, plan.selector, today=linter.options.today, forbidden=config.forbidden_ignores)
+        self._opened[file.path] = Opened(file, absolute, config, plan, comments, linter.options, image=self._identity)
+
+    def weigh(self, result: Judged, outcome: Outcome) -> None:
+        """Turn a match into a finding, at the place where it is shown."""
+        match = result.match
+        place = self._place(match.span)
+        related = tuple((self._place(where) if isinstance(where, Span) else where, text) for where, text in match.related)
+        moved = result._replace(match=match._replace(span=place.span, related=related))
+        opened = self._opened[place.file.path]
+        severity = opened.plan.severity(moved)
+        if severity is not None:
+            opened.weigh(moved, severity, outcome)
+
+    def _place(self, span: Span) -> Place:
+        return Place(self._document.file, span) if self._anchors is None else self._anchors.place(span)
+
+    def notices(self) -> Iterable[str]:
+        """Yield what there is to say about the ignore comments."""
+        for opened in self._opened.values():
+            yield from opened.notices(())
+
+
+def lint(linter: Linter, images: Iterable[tuple[Contents, Anchors | None]]) -> Outcome:
+    """Judge images; findings come back sorted by place, with fingerprints."""
+    outcome = Outcome([], [], [], [], {}, {})
+    for contents, anchors in images:
+        judge(linter, contents, outcome, anchors)
+    finish(outcome, fingerprints=linter.options.fingerprints)
+    return outcome

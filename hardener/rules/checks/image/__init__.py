@@ -1,0 +1,1 @@
+"""Decisions about images; one module per topic."""
