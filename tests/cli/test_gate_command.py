@@ -256,7 +256,8 @@ def test_every_check_of_cis_has_rules_or_a_reason() -> None:
 def test_no_rule_answers_what_cannot_be_checked() -> None:
     from hardener.rules.load import builtin
 
-    answered = {reference for source in builtin() for reference in source.rule.references}
+    # The gate judges files of a project: rules on images answer nothing there.
+    answered = {reference for source in builtin() if not source.rule.on.startswith("image") for reference in source.rule.references}
     checks = load("cis-docker-1.6").gate.checks
     assert [check.word.text for check in checks if bool(check.reason) == (check.word.text in answered)] == []
     assert {reference for reference in answered if re.match(r"CIS-Docker-1[.]6[.]0-[457][.]", reference)} <= set(CIS)
