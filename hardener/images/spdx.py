@@ -130,6 +130,11 @@ def is_valid(expression: str) -> bool:
     return expression not in _NEITHER and next(_reasons(expression), None) is None
 
 
+def listed() -> tuple[str, ...]:
+    """Return the licences of the list."""
+    return tuple(_spelled(_LICENSES).values())
+
+
 def is_listed(name: str) -> bool:
     """Tell whether this is one licence of the list, spelled as there."""
     return _spelled(_LICENSES).get(name.lower()) == name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from layouts import Layout, entry, tar
+from layouts import Layout, entry, link, tar
 
 from hardener.images import layout
 from hardener.images.packages.model import Owned, Package
@@ -13,7 +13,7 @@ from hardener.images.view import View
 
 
 class Scanned:
-    """What a scanner found in an image of layers: files by path; a path that ends in `*` is a program; None deletes."""
+    """What a scanner found in an image of layers: files by path; `path*` is a program; None deletes; `=PATH` is a hard link."""
 
     def __init__(self, folder: Path, *layers: Mapping[str, bytes | str | None]) -> None:
         made = Layout(folder / "layout")
@@ -49,6 +49,8 @@ def _layer(files: Mapping[str, bytes | str | None]) -> bytes:
         if content is None:
             folder, _, name = path.rpartition("/")
             entries.append(entry(f"{folder}/.wh.{name}" if folder else f".wh.{name}"))
+        elif isinstance(content, str) and content.startswith("="):
+            entries.append(link(path, content[1:], hard=True))
         else:
             mode = 0o755 if path.endswith("*") else 0o644
             entries.append(entry(path.rstrip("*"), content.encode() if isinstance(content, str) else content, mode=mode))

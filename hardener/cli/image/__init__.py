@@ -21,6 +21,7 @@ SUBCOMMANDS: Final[dict[str, str]] = {
     "layers": "list the layers: size, what made them, what they added, changed and deleted, and what is wasted",
     "diff": "show what is different in a second image: packages, files, configuration",
     "cves": "match the packages of an image with a mirror of OSV advisories, offline",
+    "sbom": "write what is installed in an image as a bill of materials: CycloneDX or SPDX",
     "verify": "check the signatures of an image with public keys, and print the digest that is signed",
 }
 

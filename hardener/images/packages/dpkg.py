@@ -98,7 +98,7 @@ def _package(fields: dict[str, str], document: Document, documents: Documents) -
         arch=arch,
         source=source[1] if source else name,
         source_version=(source[2] if source else None) or version,
-        licenses=tuple(licenses.of_debian(one) for one in found.text.split("\n") if one) if found else (),
+        licenses=tuple(licenses.joined(one) for one in found.text.split("\n") if one) if found else (),
         supplier=fields.get("Maintainer", "").strip(),
         depends=tuple(dict.fromkeys(_RELATION.findall(f"{fields.get('Pre-Depends', '')}, {fields.get('Depends', '')}"))),
         provides=tuple(dict.fromkeys(_RELATION.findall(fields.get("Provides", "")))),

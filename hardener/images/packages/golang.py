@@ -226,6 +226,7 @@ def _modules(text: str, document: Document) -> Iterator[Package]:
         elif word == "build":
             key, _, value = rest.partition("=")
             settings[key] = value
+    found = []
     for index, (word, name, version, *_rest) in enumerate(listed):
         notes: tuple[str, ...] = ()
         if index in replaced:
@@ -238,8 +239,10 @@ def _modules(text: str, document: Document) -> Iterator[Package]:
         if word == "mod" and version in ("", "(devel)"):
             version = _stamped(settings)
         if name:
-            needs = tuple(dict.fromkeys(each[1] for each in listed if each[0] == "dep")) if word == "mod" else ()
-            yield Package("golang", name, version, document.layer, document.path, depends=needs, notes=notes)
+            found.append((word, name, version, notes))
+    needed = tuple(dict.fromkeys(name for word, name, *_rest in found if word == "dep"))
+    for word, name, version, notes in found:
+        yield Package("golang", name, version, document.layer, document.path, depends=needed if word == "mod" else (), notes=notes)
 
 
 def _stamped(settings: dict[str, str]) -> str:

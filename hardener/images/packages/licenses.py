@@ -59,15 +59,15 @@ def named(text: str) -> str:
     return spdx.canonical(known)
 
 
-def of_debian(text: str) -> str:
-    """Return the same for the `License:` of a copyright file: `GPL-2+ or MIT`, `GPL-2+ with OpenSSL exception`."""
+def joined(text: str) -> str:
+    """Return the same for several with words between: `GPL-2+ or Expat` of Debian, `GPLv2+ and MIT` of rpm."""
     text = " ".join(text.split())[:_LONG]
     if " with " in text.lower():
         return spdx.canonical(text)
     # "A and/or B" and "A, and B" are of the grammar: either way all of them are there.
     words = text.replace("and/or", "and").replace(",", " ").split()
-    joined = " ".join(word.upper() if word.lower() in ("and", "or") else named(word) for word in words)
-    return joined if spdx.is_valid(joined) else named(text)
+    whole = " ".join(word.upper() if word.lower() in ("and", "or") else named(word) for word in words)
+    return whole if spdx.is_valid(whole) else named(text)
 
 
 def in_copyright(content: bytes) -> bytes:

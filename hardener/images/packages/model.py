@@ -49,7 +49,8 @@ class Package(NamedTuple):
     depends: tuple[str, ...] = ()  # names that it needs: of packages, or of what packages provide
     provides: tuple[str, ...] = ()
     places: tuple[str, ...] = ()  # where else the same is installed
-    notes: tuple[str, ...] = ()  # what there is to know: also known as, replaced by
+    holds: tuple[str, ...] = ()  # package URLs of what it brought along: the same in the words of another package manager, or its parts
+    notes: tuple[str, ...] = ()  # what else there is to know: what it replaces, or is replaced by
     distribution: Distribution = Distribution()
 
     @property

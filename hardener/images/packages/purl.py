@@ -39,9 +39,9 @@ def of(package: Package) -> str:
         case _:
             raise AssertionError(kind)
     parts = [*namespace.split("/"), name] if namespace else [name]
-    path = "/".join(_encoded(part) for part in parts if part)
-    found = "&".join(f"{key}={_encoded(value)}" for key, value in sorted(qualifiers.items()) if value)
-    return f"pkg:{kind}/{path}{'@' + _encoded(version) if version else ''}{'?' + found if found else ''}"
+    path = "/".join(encoded(part) for part in parts if part)
+    found = "&".join(f"{key}={encoded(value)}" for key, value in sorted(qualifiers.items()) if value)
+    return f"pkg:{kind}/{path}{'@' + encoded(version) if version else ''}{'?' + found if found else ''}"
 
 
 def _upstream(package: Package) -> str:
@@ -51,5 +51,6 @@ def _upstream(package: Package) -> str:
     return package.source if package.source_version in ("", package.version) else f"{package.source}@{package.source_version}"
 
 
-def _encoded(text: str) -> str:
-    return "".join([_ENCODED[byte] for byte in text.encode("utf-8", "surrogateescape")])
+def encoded(text: str, plain: str = "") -> str:
+    """Return a text as a part of a package URL; characters of `plain` stay as they are, too."""
+    return "".join([chr(byte) if chr(byte) in plain else _ENCODED[byte] for byte in text.encode("utf-8", "surrogateescape")])

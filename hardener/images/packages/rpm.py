@@ -149,7 +149,7 @@ def _package(header: Header, document: Document, documents: Documents) -> Iterat
         arch=_text(header, _ARCH),
         source=source or name,
         source_version=f"{epoch}{version_of_source}-{built}" if source else "",
-        licenses=(licenses.named(license_),) if license_ else (),
+        licenses=(licenses.joined(license_),) if license_ else (),
         supplier=_text(header, _VENDOR),
         depends=tuple(dict.fromkeys(one for one in header.strings(_REQUIRES) if not one.startswith("rpmlib("))),
         provides=tuple(dict.fromkeys(header.strings(_PROVIDES))),

@@ -56,6 +56,9 @@ class Kind(Protocol):
         """Yield what a document of any layer says of files: the package, and path, algorithm, digits."""
 
 
+MOST_PLACES: Final = 1000  # that one package is told to be at
+OF_DISTRIBUTIONS: Final = frozenset({"deb", "apk", "rpm"})
+
 KINDS: Final[tuple[Kind, ...]] = (dpkg, apk, rpm, python, npm, golang, os_release)
 
 
@@ -206,23 +209,26 @@ class PackageScanner:
         return self._all(view).owned
 
     def packages(self, view: View) -> tuple[Package, ...]:
-        """Return what is installed in the final image, each once, sorted by kind, name and version."""
+        """Return what is installed in the final image, each once, sorted by kind, name and version.
+
+        What a package of the distribution brought along, a Python package in a deb, is no package of its own: it is patched with that one,
+        under that one's version.
+        """
         documents = self._all(view)
-        found: dict[tuple[str, str], Package] = {}
+        found: dict[str, Package] = {}
         for kind in KINDS:
             for package in kind.read(documents, documents.of(kind)):
-                key = (package.kind, package.purl)
-                before = found.get(key)
+                before = found.get(package.purl)
                 if before is None:
-                    found[key] = package
+                    found[package.purl] = package
                     if len(found) > MOST_PACKAGES:
                         how = "no real image is like that: its package databases are made to fill memory"
                         raise HardenError(f"the image names more than {MOST_PACKAGES} packages", how=how)
-                elif package.path not in (before.path, *before.places):
-                    found[key] = before._replace(places=(*before.places, package.path))
+                elif package.path not in (before.path, *before.places) and len(before.places) < MOST_PLACES:
+                    found[package.purl] = before._replace(places=(*before.places, package.path))
         refused = (f"{path} is not read: {why}" for path, (layer, why) in sorted(self._refused.items()) if is_final(view, path, layer))
         self.notes = (*refused, *dict.fromkeys(documents.notes))
-        return tuple(sorted(found.values(), key=lambda one: (one.kind, one.name, one.version, one.arch, one.path)))
+        return tuple(sorted(_merged(found, documents), key=lambda one: (one.kind, one.name, one.version, one.arch, one.path)))
 
     def _all(self, view: View) -> Documents:
         if self._documents is None:
@@ -230,6 +236,31 @@ class PackageScanner:
                 self._fold(document)
             self._documents = Documents(self._kept, view, self._owned, self.distribution(view))
         return self._documents
+
+
+def _merged(found: dict[str, Package], documents: Documents) -> Iterator[Package]:
+    """Yield packages, those that others brought along within these."""
+    owners = {package.name: purl for purl, package in found.items() if package.kind in OF_DISTRIBUTIONS}
+    held: dict[str, list[str]] = {}
+    for purl, package in found.items():
+        if package.kind in OF_DISTRIBUTIONS:
+            continue
+        by = {_bringer(path, owners, found, documents) for path in (package.path, *package.places)}
+        if "" in by:  # one of its places is nobody's
+            yield package
+            continue
+        for owner in by:
+            held.setdefault(owner, []).append(purl)
+    for purl, package in found.items():
+        if package.kind in OF_DISTRIBUTIONS:
+            yield package._replace(holds=tuple(sorted(held.get(purl, ()))))
+
+
+def _bringer(path: str, owners: dict[str, str], found: dict[str, Package], documents: Documents) -> str:
+    """Return the package of the distribution that brought a file; none when a later layer has put another in its place."""
+    owner = owners.get(documents.owned.owner(path), "")
+    there = documents.view.find(path)
+    return owner if owner and there is not None and there.layer is found[owner].layer else ""
 
 
 def is_final(view: View, path: str, layer: Layer, size: int | None = None) -> bool:

@@ -38,7 +38,7 @@ def test_a_name(text: str, name: str) -> None:
     ],
 )
 def test_a_name_of_debian(text: str, name: str) -> None:
-    assert licenses.of_debian(text) == name
+    assert licenses.joined(text) == name
 
 
 def test_a_copyright_file_of_debian() -> None:
