@@ -123,10 +123,11 @@ class Endpoint:
             asked = challenge.parse(answer.headers.get("www-authenticate", ""))
             answer.close()
             self._authorize(repository, challenge.choose(asked, self.registry), authorization)
+        name = path.partition("?")[0].rpartition("/")[2]
+        answer.where = f"{self.registry}/{repository}{'@' if ':' in name else ':'}{name[:128]}"
         if answer.status in accepted:
             return answer
-        name = path.partition("?")[0].rpartition("/")[2]
-        raise self._failure(answer, repository, f"{self.registry}/{repository}{'@' if ':' in name else ':'}{name[:128]}")
+        raise self._failure(answer, repository)
 
     # --- reaching it -----------------------------------------------------------------------------------------------------------
 
@@ -265,7 +266,8 @@ class Endpoint:
             answer.close()
             raise self._wrong_login() if login is not None else self._unknown(answer.status)
         if answer.status != 200:
-            raise self._failure(answer, repository, f"{self.registry}: {place.host}")
+            answer.where = f"{self.registry}: {place.host}"
+            raise self._failure(answer, repository)
         try:
             said = loads(answer.document(TOKEN, self._options.stall_s))
             token = said.get("token") or said.get("access_token")
@@ -286,23 +288,23 @@ class Endpoint:
         what = "the registry lets nobody in without a login, or has no such image"
         return Trouble(what, where=self.registry, how=_how_to_log_in(self.registry), status=status)
 
-    def _failure(self, answer: Answer, repository: str, where: str) -> Trouble:
+    def _failure(self, answer: Answer, repository: str) -> Trouble:
         pause_s = retry_after_s(answer.headers.get("retry-after"), time()) if answer.status in AGAIN else None
         said = _said(answer, self._options.stall_s)
         if answer.status == 401:
             return self._wrong_login() if self._login(repository) is not None else self._unknown(401)
         if answer.status == 429:
             what, how = too_many(answer.headers, pause_s)
-            return Trouble(what, where=where, how=how, again=True, status=429, pause_s=pause_s)
+            return Trouble(what, where=answer.where, how=how, again=True, status=429, pause_s=pause_s)
         if answer.status == 403:
             how = "the login that is known may not read this: is the name right?"
-            return Trouble(f"the registry refuses it{said}", where=where, how=how, status=403)
+            return Trouble(f"the registry refuses it{said}", where=answer.where, how=how, status=403)
         if answer.status == 404:
-            return Trouble(f"the registry does not have it{said}", where=where, how="is the name right, and the tag?", status=404)
+            return Trouble(f"the registry does not have it{said}", where=answer.where, how="is the name right, and the tag?", status=404)
         what = f"the registry answers {answer.status}{said}"
         again = answer.status in AGAIN
         how = "try again later" if again else "is this a registry?"
-        return Trouble(what, where=where, how=how, again=again, status=answer.status, pause_s=pause_s)
+        return Trouble(what, where=answer.where, how=how, again=again, status=answer.status, pause_s=pause_s)
 
     def _unreachable(self, error: Exception, target: hosts.Target, through: str) -> Trouble:
         import requests

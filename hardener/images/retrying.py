@@ -53,6 +53,7 @@ class Patience:
                 return action()
             except Trouble as trouble:
                 if attempt >= self.tries:
+                    trouble.again = False  # it has been tried often enough, whoever asked for it
                     raise
                 self.wait(trouble, attempt)
             attempt += 1
