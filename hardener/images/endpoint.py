@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from time import monotonic, time
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from hardener import __version__
-from hardener.images import challenge, hosts
+from hardener.images import challenge, failures, hosts
 from hardener.images.body import Pace
 from hardener.images.retrying import AGAIN, Trouble, retry_after_s, too_many
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 REDIRECTS: Final = 5
 DOCUMENT: Final = 8 << 20  # bytes: registries take manifests of 4 MiB
 TOKEN: Final = 128 << 10
-ERROR: Final = 16 << 10
 POOL: Final = 16  # connections that are kept
 _MARGIN_S: Final = 10  # before the end of a token's life
 _DEFAULT_LIFE_S: Final = 60
@@ -55,7 +54,7 @@ class Answer:
         try:
             return self._response.raw.read1(most, decode_content=False) or b""
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            raise Trouble(f"the connection broke: {_reason(error)}", where=self.where, how="try again", again=True) from None
+            raise Trouble(f"the connection broke: {failures.reason(error)}", where=self.where, how="try again", again=True) from None
 
     def document(self, limit: int, stall_s: float) -> bytes:
         """Return the whole body, which is a document of at most `limit` bytes."""
@@ -163,7 +162,7 @@ class Endpoint:
             if answer.status not in (301, 302, 303, 307, 308) or location is None:
                 return answer
             answer.close()
-            there = hosts.parse(urljoin(target.url, location), self.registry)
+            there = hosts.follow(target, location, self.registry)
             if target.scheme == "https" and there.scheme == "http":
                 raise Trouble(
                     f"the registry sends us from https to http, to {there.host}",
@@ -199,24 +198,14 @@ class Endpoint:
         return Answer(response, self.registry)
 
     def _connections(self, target: hosts.Target) -> requests.Session:
-        from http.cookiejar import DefaultCookiePolicy
-
-        import requests
-
         with self._lock:
             if self._session is None:
-                self._session = requests.Session()
-                self._session.trust_env = False  # neither ~/.netrc nor REQUESTS_CA_BUNDLE decide for us
-                self._session.headers.clear()
-                self._session.headers.update({"User-Agent": f"hardener/{__version__}", "Accept-Encoding": "identity"})
-                self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                self._session.mount("http://", _adapter(None))
+                self._session = _session()
             prefix = f"{target.scheme}://{urlsplit(target.url).netloc.lower()}/"  # one host is not to match the beginning of another
             if target.scheme == "https" and prefix not in self._session.adapters:
                 ours = target.host == self._name
                 name = self.host if ours else target.host
-                verify = not (self.is_open and ours)
-                made = hosts.context(name, self._options.ca, self._options.certificates, verify=verify)
+                made = hosts.context(name, self._options.ca, self._options.certificates, verify=not (self.is_open and ours))
                 self._session.mount(prefix, _adapter(made))
             return self._session
 
@@ -233,7 +222,7 @@ class Endpoint:
                 self._authorizations[repository] = self._token(repository, asked.parameters, login)
                 return
             if login is None or not login.username:
-                raise Trouble("the registry wants a login", where=self.registry, how=_how_to_log_in(self.registry), status=401)
+                raise Trouble("the registry wants a login", where=self.registry, how=failures.how_to_log_in(self.registry), status=401)
             if refused == login.basic:
                 raise self._wrong_login()
             if not self._reached().startswith("https:") and not self.is_open:
@@ -282,15 +271,17 @@ class Endpoint:
     # --- what went wrong -------------------------------------------------------------------------------------------------------
 
     def _wrong_login(self) -> Trouble:
-        return Trouble("the registry does not let this login in", where=self.registry, how=_how_to_log_in(self.registry), status=401)
+        return Trouble(
+            "the registry does not let this login in", where=self.registry, how=failures.how_to_log_in(self.registry), status=401
+        )
 
     def _unknown(self, status: int) -> Trouble:
         what = "the registry lets nobody in without a login, or has no such image"
-        return Trouble(what, where=self.registry, how=_how_to_log_in(self.registry), status=status)
+        return Trouble(what, where=self.registry, how=failures.how_to_log_in(self.registry), status=status)
 
     def _failure(self, answer: Answer, repository: str) -> Trouble:
         pause_s = retry_after_s(answer.headers.get("retry-after"), time()) if answer.status in AGAIN else None
-        said = _said(answer, self._options.stall_s)
+        said = failures.said(answer, self._options.stall_s)
         if answer.status == 401:
             return self._wrong_login() if self._login(repository) is not None else self._unknown(401)
         if answer.status == 429:
@@ -309,72 +300,48 @@ class Endpoint:
     def _unreachable(self, error: Exception, target: hosts.Target, through: str) -> Trouble:
         import requests
 
-        chain = {type(one).__name__ for one in _chain(error)}
+        chain = {type(one).__name__ for one in failures.chain(error)}
         there = f" through the proxy {hosts.shown(through)}" if through else ""
         if isinstance(error, requests.exceptions.SSLError):
             how = f"--ca FILE names a CA of your own; --insecure {self.host} does without"
-            return Trouble(f"{target.host} cannot be trusted{there}: {_reason(error)}", where=self.registry, how=how)
+            return Trouble(f"{target.host} cannot be trusted{there}: {failures.reason(error)}", where=self.registry, how=how)
         if "NameResolutionError" in chain:
             return Trouble(
                 f"nobody knows the host {target.host}{there}", where=self.registry, how="is the name right, and is there a network?"
             )
-        if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.InvalidProxyURL)):
-            return Trouble(f"the proxy cannot be used: {_reason(error)}", where=self.registry, how="http:// and https:// proxies are known")
+        if chain & {"InvalidSchema", "InvalidProxyURL", "ProxySchemeUnknown"}:
+            return Trouble(
+                f"the proxy cannot be used: {failures.reason(error)}", where=self.registry, how="http:// and https:// proxies are known"
+            )
         if isinstance(error, requests.Timeout):
             return Trouble(
                 f"{target.host} does not answer{there}", where=self.registry, how="is there a network, or a firewall?", again=True
             )
-        what = f"{target.host} cannot be reached{there}: {_reason(error)}"
+        what = f"{target.host} cannot be reached{there}: {failures.reason(error)}"
         again = "ConnectionRefusedError" not in chain
         return Trouble(what, where=self.registry, how="is the name right, and the port?", again=again)
 
 
-def _how_to_log_in(registry: str) -> str:
-    return f"--creds USER, or `docker login{'' if registry == hosts.HUB else f' {registry}'}`; is the name of the image right?"
+def _session() -> requests.Session:
+    from http.cookiejar import DefaultCookiePolicy
 
+    import requests
+    from urllib3 import disable_warnings
 
-def _said(answer: Answer, stall_s: float) -> str:
-    """Return what a registry says of an error, cut, and unable to drive a terminal. Source: OCI distribution spec, "Error codes"."""
-    from json import loads
+    class Session(requests.Session):
+        """Looks at no redirect."""
 
-    try:
-        first = loads(answer.document(ERROR, stall_s))["errors"][0]
-        words = [first[key] for key in ("code", "message") if isinstance(first.get(key), str)]
-    except (Trouble, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return ""
-    text = " ".join("".join(one if one.isprintable() else "\ufffd" for one in ": ".join(words)[:300]).split())
-    return f": {text[:200]}" if text else ""
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
 
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and what led to it, the outermost first."""
-    found: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo and len(found) < 20:
-        one = todo.pop(0)
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
-
-
-def _reason(error: BaseException) -> str:
-    """Return the cause of an error in few words, without addresses, which may hold what is private."""
-    from ssl import SSLCertVerificationError, SSLError
-
-    chain = _chain(error)
-    for one in chain:
-        if isinstance(one, SSLCertVerificationError):
-            return one.verify_message
-    for one in chain:
-        if isinstance(one, SSLError) and one.reason:
-            return one.reason.replace("_", " ").lower()
-    for one in chain:
-        if isinstance(one, OSError) and one.strerror:
-            return one.strerror
-    if any(isinstance(one, TimeoutError) or "Timeout" in type(one).__name__ for one in chain):
-        return "nothing came for too long"
-    return type(chain[-1]).__name__
+    disable_warnings()  # who asks for a host without certificates knows
+    made = Session()
+    made.trust_env = False  # neither ~/.netrc nor REQUESTS_CA_BUNDLE decide for us
+    made.headers.clear()
+    made.headers.update({"User-Agent": f"hardener/{__version__}", "Accept-Encoding": "identity"})
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    made.mount("http://", _adapter(None))
+    return made
 
 
 def _adapter(context: object) -> HTTPAdapter:

@@ -75,6 +75,17 @@ def parse(url: str, where: str) -> Target:
     return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), url)
 
 
+def follow(target: Target, location: str, where: str) -> Target:
+    """Return where a redirect leads."""
+    from urllib.parse import urljoin
+
+    try:
+        url = urljoin(target.url, location)
+    except ValueError:
+        url = location
+    return parse(url, where)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
