@@ -20,6 +20,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Values should be quoted when they are more than a word; some registries do not.
 _PARAMETER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",=][^\s\",]*))")
 _TOKEN68: Final = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))")
+_EQUALS: Final = re.compile(r"[ \t]*=")
 _SEPARATORS: Final = re.compile(r"[\s,]*")
 
 
@@ -43,7 +44,7 @@ def parse(header: str) -> tuple[Challenge, ...]:
             at = parameter.end()
             continue
         scheme = _TOKEN.match(header, at)
-        if scheme is None:
+        if scheme is None or _EQUALS.match(header, scheme.end()):
             break
         found.append(Challenge(scheme[0].lower(), {}))
         at = _end(_TOKEN68.match(header, scheme.end()), scheme.end())
