@@ -280,8 +280,9 @@ def _fill(fd: int, descriptor: Descriptor, fetch: Fetch, heard: Told) -> bool:
         size += len(piece)
     if size < descriptor.size:
         stream = fetch(size)
+        some = getattr(stream, "read1", stream.read)  # what has come is kept, however little: a kill must not cost it
         try:
-            while piece := stream.read(PIECE):
+            while piece := some(PIECE):
                 size += len(piece)
                 if size > descriptor.size:
                     return False
