@@ -353,7 +353,7 @@ def test_a_registry_that_sends_something_else_is_refused(harden: Lives, registry
     registry.blobs[digest] = content[:-1] + b"x"
     done = harden("run", name)
     assert (done.returncode, "is not what its digest says" in done.stderr) == (125, True), done
-    assert left(harden) == []
+    assert [path for path in left(harden) if digest[7:] in path] == []  # of another blob there may be a part, to be continued
     assert images(harden) == []
 
 
