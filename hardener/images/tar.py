@@ -195,7 +195,7 @@ class Reader:
             if not target or b"\0" in link or len(link) > self._limits.name:
                 raise self._wrong(shown, "it leads nowhere")
             if kind == "hardlink":
-                where = self._clean(link, target)
+                where = self._clean(link, target.lstrip("/"))
                 if where is None:
                     return None
                 target = where

@@ -209,6 +209,10 @@ class View:
         kind = KINDS.index(entry.kind)
         if entry.kind == "hardlink":
             self._check_target(entry)
+        elif entry.kind in ("char", "block"):
+            self._noted.add("device nodes, which are never made", self._where(), name)
+        if not last.isprintable():
+            self._noted.add("names with control characters, or that are no text", self._where(), name)
         if node is not None:
             self._set(node, entry, kind)
             return
@@ -220,6 +224,7 @@ class View:
     def end(self) -> None:
         """Count what each layer did, once all are there."""
         self._count()
+        self._compare_names()
         self.notes = self._noted.lines()
 
     def _record(self, entry: Entry, kind: int, older: int) -> int:
@@ -244,7 +249,7 @@ class View:
         again = self._layer[old] == self._now
         if kind == _FOLDER:
             self._children.setdefault(node, {})
-        else:
+        if kind != _FOLDER or self._kind[old] & 7 != _FOLDER:
             if again and not self._kind[old] & _IMPLIED:
                 self._noted.add("entries whose name comes again in the layer", self._where(), entry.name)
             if self._children.get(node):
@@ -445,12 +450,34 @@ class View:
                     summary.changed += 1
             newer, record = record, older
 
+    def _compare_names(self) -> None:
+        """Take down names that are one name for other filesystems: there, the last one wins."""
+        for children in self._children.values():
+            if len(children) < 2:
+                continue
+            seen = {_as_others_see(name) for name in children}
+            if len(seen) == len(children):
+                continue
+            for name in children:
+                if (folded := _as_others_see(name)) in seen:
+                    seen.remove(folded)
+                else:
+                    self._noted.add("names that differ only in case or in how they are composed", self.image.name, name)
+
     def _same_folder(self, record: int, older: int) -> bool:
         """Tell whether a version is a folder as it was before: layers name those that something of theirs lies in."""
         if self._kind[record] & 7 != _FOLDER or self._kind[older] & 7 != _FOLDER:
             return False
         new, old = [(self._mode[one], self._uid[one], self._gid[one]) for one in (record, older)]
         return new == old or bool(self._kind[older] & _IMPLIED)
+
+
+def _as_others_see(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    from unicodedata import normalize
+
+    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _first_after(layers: list[int] | tuple[int, ...], layer: int, ends: list[tuple[int, bool]]) -> None:
