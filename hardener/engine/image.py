@@ -43,7 +43,8 @@ def analyse(image: Image, further: Sequence[Scanner] = ()) -> Contents:
     packages = PackageScanner()
     view = scan(image, (kept, programs, packages, *further))
     document = image_document.read(image)
-    return Contents(image, document, view, kept, programs, owned=packages.owned(view), packages=packages.packages(view))
+    owned, found = packages.owned(view), packages.packages(view)
+    return Contents(image, document, view, kept, programs, owned=owned, packages=found, unread=packages.notes)
 
 
 def identity(image: Image) -> str:

@@ -62,6 +62,7 @@ class Contents:
         *,
         owned: Owned | None = None,
         packages: tuple[Package, ...] | None = None,
+        unread: tuple[str, ...] = (),
     ) -> None:
         self.image = image
         self.document = document
@@ -69,6 +70,7 @@ class Contents:
         self.programs = programs
         self.owned = owned
         self.packages = packages  # None when nobody has read them
+        self.unread = unread  # package databases that could not be read, and why
         self._kept = kept
 
     def __repr__(self) -> str:

@@ -46,3 +46,16 @@ def test_the_time_of_the_build_counts(harden: Harden, image: str, monkeypatch: p
 def test_what_cannot_be_read_is_an_error(harden: Harden, words: tuple[str, ...]) -> None:
     result = harden("image", "sbom", *words)
     assert (result.code, result.out) == (2, "")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("bom.json", "cyclonedx"), ("app.spdx.json", "spdx")])
+def test_judging_writes_the_same_on_the_way(harden: Harden, image: str, tmp_path: Path, name: str, kind: str) -> None:
+    result = harden("image", "lint", image, "--sbom", str(tmp_path / name), "--fail-on", "never")
+    assert result.code == 0
+    assert (tmp_path / name).read_text() == harden("image", "sbom", image, "--format", kind).out
+
+
+def test_a_bill_is_of_one_image(harden: Harden, image: str) -> None:
+    result = harden("image", "lint", image, image, "--sbom", "bom.json")
+    assert result.code == 2
+    assert "of one image" in result.err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hardener.cli import image_options, inputs, judging, named
 from hardener.cli.judging import Judging
-from hardener.cli.terminal import today
+from hardener.cli.terminal import today, write_report
 from hardener.errors import HardenError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hardener.engine.image_anchors import Anchors
     from hardener.engine.lint import Linter
     from hardener.images.image import Image
+    from hardener.rules.image_contents import Contents
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -30,6 +31,11 @@ def configure(parser: ArgumentParser) -> None:
     )
     add("--target", default="", metavar="STAGE", help="the stage of the Dockerfile that was built (default: the last)")
     add("--in", dest="inside", metavar="FILE", help="a compose file, Dockerfile or script that names the image: they stand at its name")
+    parser.add_argument(
+        "--sbom",
+        metavar="FILE",
+        help="also write what is installed, of one image: as SPDX when FILE ends in .spdx.json, or else as CycloneDX",
+    )
     judging.configure(parser, shellcheck=False)
     parser.epilog = (
         "Without --dockerfile or --in, findings stand in the history of the image, shown as a Dockerfile would have it. What is of the\n"
@@ -40,7 +46,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Judge, report, and return the exit code."""
-    from hardener.engine.image import analyse, lint
+    from hardener.engine.image import lint
     from hardener.engine.lint import Linter, Options
     from hardener.rules.load import builtin
 
@@ -48,6 +54,12 @@ def run(args: Namespace) -> int:
         raise HardenError("findings stand in one place", where="--dockerfile --in", how="give one of the two")
     if args.target and not args.dockerfile:
         raise HardenError("--target names a stage of a Dockerfile", where="--target", how="add --dockerfile FILE")
+    if args.sbom and args.further:
+        raise HardenError("a bill of materials is of one image", where="--sbom", how="name one image, or leave out --sbom")
+    if args.sbom:
+        from hardener.cli.image import sbom
+
+        sbom.time_of_build()  # what is wrong with it is told before any work is done
     cwd = os.getcwd()
     judged = Judging(args, cwd)
     options = Options(
@@ -60,7 +72,19 @@ def run(args: Namespace) -> int:
         args.image = name
         images.append(image_options.image(args, data))
     found = [(image, _anchors(args, linter, image)) for image in images]  # all that can be wrong with options comes before the work
-    return judged.finish(lint(linter, ((analyse(image), anchors) for image, anchors in found)))
+    return judged.finish(lint(linter, ((_looked_through(args, image), anchors) for image, anchors in found)))
+
+
+def _looked_through(args: Namespace, image: Image) -> Contents:
+    from hardener.engine.image import analyse
+
+    contents = analyse(image)
+    if args.sbom:
+        from hardener.cli.image import sbom
+
+        kind = "spdx" if args.sbom.endswith(".spdx.json") else "cyclonedx"
+        write_report(sbom.document(kind, image, contents.distribution, contents.packages or (), contents.unread), args.sbom)
+    return contents
 
 
 def _anchors(args: Namespace, linter: Linter, image: Image) -> Anchors | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hardener.cli import image_options
+from hardener.cli import image_options, named
 from hardener.cli.terminal import say, write_report
 from hardener.errors import EXIT_CLEAN
 from hardener.images.sbom import FORMATS, writer
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from hardener.images.image import Image
+    from hardener.images.packages.model import Distribution, Package
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -32,20 +35,34 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Look through the image, and write what is in it."""
     from hardener.images.packages.scanner import PackageScanner
-    from hardener.images.sbom.inventory import Inventory, moment
     from hardener.images.scan import scan
 
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    image = image_options.image(args)
-    created = moment(image, epoch)
+    time_of_build()
+    image = image_options.image(args, named.here().data)
     scanner = PackageScanner()
     view = scan(image, (scanner,))
     packages = scanner.packages(view)
-    for note in scanner.notes:
-        image_options.notice(note)
-    shown = writer(args.format).write(Inventory(image, scanner.distribution(view), packages, scanner.notes, created))
+    shown = document(args.format, image, scanner.distribution(view), packages, scanner.notes)
     if args.output:
         write_report(shown, args.output)
     else:
         say(shown)
     return EXIT_CLEAN
+
+
+def time_of_build() -> str:
+    """Return SOURCE_DATE_EPOCH, an empty string when it is not set; raise HardenError when it is no time."""
+    from hardener.images.sbom.inventory import seconds
+
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds(epoch)
+    return epoch
+
+
+def document(kind: str, image: Image, distribution: Distribution, packages: tuple[Package, ...], unread: tuple[str, ...]) -> str:
+    """Return the document of a format; what could not be read is told on standard error as well."""
+    from hardener.images.sbom.inventory import Inventory, moment
+
+    for note in unread:
+        image_options.notice(note)
+    return writer(kind).write(Inventory(image, distribution, packages, unread, moment(image, time_of_build())))

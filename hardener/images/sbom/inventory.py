@@ -64,17 +64,24 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def moment(image: Image, epoch: str) -> str:
-    """Return the time that a document says it was made at: SOURCE_DATE_EPOCH (`epoch`, seconds since 1970), or when the image was.
+def seconds(epoch: str) -> int:
+    """Return what SOURCE_DATE_EPOCH says: seconds since 1970, 0 when it is empty. Raises HardenError when that is no time.
 
-    Source: reproducible-builds.org/specs/source-date-epoch. Raises HardenError when that is no number of seconds.
+    Source: reproducible-builds.org/specs/source-date-epoch.
     """
+    if not epoch:
+        return 0
+    if not epoch.isdecimal() or not epoch.isascii() or len(epoch) > 12 or int(epoch) > _LATEST:
+        raise HardenError(f"{epoch!r:.40} is no time", where="SOURCE_DATE_EPOCH", how="write seconds since 1970, or unset it")
+    return int(epoch)
+
+
+def moment(image: Image, epoch: str) -> str:
+    """Return the time that a document says it was made at: SOURCE_DATE_EPOCH (`epoch`), or when the image was made."""
     if epoch:
         import time
 
-        if not epoch.isdecimal() or not epoch.isascii() or len(epoch) > 12 or int(epoch) > _LATEST:
-            raise HardenError(f"{epoch!r:.40} is no time", where="SOURCE_DATE_EPOCH", how="write seconds since 1970, or unset it")
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch)))
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds(epoch)))
     found = _CREATED.fullmatch(image.config.created or "")
     return f"{found[1]}Z" if found else _EPOCH
 
