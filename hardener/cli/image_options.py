@@ -60,8 +60,11 @@ def options(args: Namespace, tell: Callable[[str], None] | None = None) -> Regis
     from hardener.images.retrying import Patience
 
     tell = tell or notice
+    creds = _creds(args.creds) if args.creds is not None else None
+    if creds is not None:
+        args.creds = ":".join(creds)  # whoever asks again must not be asked again
     return RegistryOptions(
-        creds=_creds(args.creds) if args.creds is not None else None,
+        creds=creds,
         ca=args.ca,
         insecure=tuple(_host(one, "--insecure") for one in args.insecure),
         mirrors=tuple(_mirror(one) for one in args.mirror),

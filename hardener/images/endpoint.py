@@ -1,7 +1,7 @@
 """One host that serves images: how it is reached, who we are there, and what its answers may be.
 
-The only module that imports requests. Of what requests would do by itself, this is left to us: redirects (which must not carry a login to
-another host, or send us where only this machine may ask), proxies, certificates, cookies and `~/.netrc`. Connections are shared by threads.
+Redirects are followed here, not by requests: none may carry a login to another host, or send us where only this machine may ask. An
+endpoint may be used by several threads at once.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from hardener import __version__
-from hardener.images import challenge, failures, hosts
+from hardener.images import challenge, failures, hosts, sessions
 from hardener.images.body import Pace
 from hardener.images.retrying import AGAIN, Trouble, retry_after_s, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Final
+    from typing import Final
 
     import requests
-    from requests.adapters import HTTPAdapter
 
     from hardener.images.credentials import Login
     from hardener.images.registry import RegistryOptions
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 REDIRECTS: Final = 5
 DOCUMENT: Final = 8 << 20  # bytes: registries take manifests of 4 MiB
 TOKEN: Final = 128 << 10
-POOL: Final = 16  # connections that are kept
 _MARGIN_S: Final = 10  # before the end of a token's life
 _DEFAULT_LIFE_S: Final = 60
 
@@ -200,13 +197,13 @@ class Endpoint:
     def _connections(self, target: hosts.Target) -> requests.Session:
         with self._lock:
             if self._session is None:
-                self._session = _session()
+                self._session = sessions.session(self._options.stall_s)
             prefix = f"{target.scheme}://{urlsplit(target.url).netloc.lower()}/"  # one host is not to match the beginning of another
             if target.scheme == "https" and prefix not in self._session.adapters:
                 ours = target.host == self._name
                 name = self.host if ours else target.host
                 made = hosts.context(name, self._options.ca, self._options.certificates, verify=not (self.is_open and ours))
-                self._session.mount(prefix, _adapter(made))
+                self._session.mount(prefix, sessions.adapter(made, self._options.stall_s))
             return self._session
 
     # --- who we are ------------------------------------------------------------------------------------------------------------
@@ -320,43 +317,3 @@ class Endpoint:
         what = f"{target.host} cannot be reached{there}: {failures.reason(error)}"
         again = "ConnectionRefusedError" not in chain
         return Trouble(what, where=self.registry, how="is the name right, and the port?", again=again)
-
-
-def _session() -> requests.Session:
-    from http.cookiejar import DefaultCookiePolicy
-
-    import requests
-    from urllib3 import disable_warnings
-
-    class Session(requests.Session):
-        """Looks at no redirect."""
-
-        def get_redirect_target(self, resp: requests.Response) -> None:
-            return None
-
-    disable_warnings()  # who asks for a host without certificates knows
-    made = Session()
-    made.trust_env = False  # neither ~/.netrc nor REQUESTS_CA_BUNDLE decide for us
-    made.headers.clear()
-    made.headers.update({"User-Agent": f"hardener/{__version__}", "Accept-Encoding": "identity"})
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    made.mount("http://", _adapter(None))
-    return made
-
-
-def _adapter(context: object) -> HTTPAdapter:
-    from requests.adapters import HTTPAdapter
-
-    class Adapter(HTTPAdapter):
-        """Takes our word for what is trusted."""
-
-        def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
-            super().init_poolmanager(connections, maxsize, block, **more, ssl_context=context)
-
-        def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
-            return super().proxy_manager_for(proxy, **more, ssl_context=context)
-
-        def cert_verify(self, conn: object, url: str, verify: object, cert: object) -> None:
-            vars(conn).update(cert_reqs="CERT_REQUIRED" if verify else "CERT_NONE")
-
-    return Adapter(pool_connections=POOL, pool_maxsize=POOL)

@@ -184,6 +184,22 @@ def test_who_is_too_slow_is_given_up(registry: TinyRegistry, answer: Any, what: 
     assert len(asked(registry, kind)) == 2
 
 
+@pytest.mark.parametrize("piece", [b"X", b"HTTP/1.1 100 Continue\r\n\r\n", b"X-A: b\r\n"])
+def test_an_answer_that_never_begins_is_given_up(registry: TinyRegistry, piece: bytes) -> None:
+    def respond(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"X-") else b"")
+        for _ in range(500):
+            request.wfile.write(piece)
+            time.sleep(0.01)
+
+    registry.trouble = on("manifests", respond)
+    began = time.monotonic()
+    with pytest.raises(HardenError, match="does not answer"):
+        Registry(registry.host, options(stall_s=0.1, patience=Patience(tries=2, pause_s=0.001))).manifest("app", "v1")
+    assert time.monotonic() - began < 4
+    assert len(asked(registry, "manifests")) == 2
+
+
 # --- what comes is not what was asked for -----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import select
+import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -170,6 +172,38 @@ def test_a_proxy_is_asked_for_what_is_elsewhere() -> None:
         with pytest.raises(HardenError, match=r"169\.254\.169\.254, which is a service of this machine's cloud or link"):
             client.manifest("app", "v1")
         assert [path for path in proxy.asked if "169" in path] == []
+
+
+class Tunnel(Server):
+    """A proxy that connects whoever asks with one server."""
+
+    to = ("", 0)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        reply(request, 200, Content_Length="")
+        with socket.create_connection(self.to) as there:
+            for ready in iter(lambda: select.select([there, request.connection], [], [])[0], None):
+                piece = ready[0].recv(1 << 16)
+                if not piece:
+                    break
+                (there if ready[0] is request.connection else request.connection).sendall(piece)
+        request.close_connection = True
+
+
+def test_tls_goes_through_a_proxy(tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path, "far", host=FAR)
+    with TinyRegistry(certificate=certificate) as registry, Tunnel() as proxy:
+        proxy.to = ("127.0.0.1", registry.port)
+        content = json.dumps({"schemaVersion": 2, "config": {}, "layers": []}).encode()
+        registry.put("app", content, "application/vnd.oci.image.manifest.v1+json", "v1")
+        through = {"https_proxy": f"http://{proxy.host}"}
+        assert Registry(FAR, options(environment=through, ca=str(certificate.path))).manifest("app", "v1")[0] == content
+        assert [(method, path) for method, path, _ in proxy.seen] == [("CONNECT", f"{FAR}:443")]
+        with pytest.raises(HardenError, match=r"registry\.example cannot be trusted through the proxy 127\.0\.0\.1"):
+            Registry(FAR, options(environment=through)).head("app", "v1")
+        with pytest.raises(HardenError, match="cannot be trusted"):
+            Registry("other.example", options(environment=through, ca=str(certificate.path))).head("app", "v1")
+        Registry("other.example", options(environment=through, insecure=("other.example",))).head("app", "v1")
 
 
 def test_a_proxy_that_does_not_work_is_named_without_its_password() -> None:

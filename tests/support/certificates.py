@@ -16,16 +16,18 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate:
-    """A certificate that signs itself, for 127.0.0.1, [::1] and localhost, with its key, in two files."""
+    """A certificate that signs itself, for 127.0.0.1, [::1], localhost and `host`, with its key, in two files."""
 
-    def __init__(self, folder: Path, name: str, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None, host: str = "localhost"
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path, self.key_path = folder / f"{name}.crt", folder / f"{name}.key"
         self.key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.UTC)
         names = [
-            x509.DNSName("localhost"),
+            *[x509.DNSName(one) for one in dict.fromkeys(("localhost", host))],
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
         ]

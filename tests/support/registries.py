@@ -236,7 +236,7 @@ class Server:
                 except OSError:  # the client went away
                     self.close_connection = True
 
-            do_HEAD = do_POST = do_PUT = do_GET
+            do_HEAD = do_POST = do_PUT = do_CONNECT = do_GET
 
             def log_message(self, *args: object) -> None:
                 pass
