@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 OCI = "application/vnd.oci.image"
 SIZE = 260 << 20  # bytes of files
+PACKAGES = 150  # of npm, and as many of Python
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\n" + "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n" * 6
 KEY += "-----END OPENSSH PRIVATE KEY-----\n"
 
@@ -115,6 +116,7 @@ def _packages(size: int) -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:
             yield made
     yield _made("var/lib/dpkg/status", ("\n\n".join(chosen) + "\n\n").encode())
     yield _made("etc/os-release", b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+    yield _made("etc/debian_version", b"12.0\n")  # without it trivy reads no packages
     yield _made("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n")
 
 
@@ -141,6 +143,15 @@ def _made(name: str, content: bytes, mode: int = 0o644) -> tuple[tarfile.TarInfo
 def _application() -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:
     yield _made("srv/app/main.py", b"print('hello')\n" * 100)
     yield _made("root/.ssh/id_ed25519", KEY.encode(), 0o600)
+    for number in range(PACKAGES):
+        folder = f"srv/app/node_modules/part-{number}"
+        described = {"name": f"part-{number}", "version": f"1.{number}.0", "license": "MIT", "main": "index.js"}
+        yield _made(f"{folder}/package.json", json.dumps(described, indent=2).encode())
+        yield _made(f"{folder}/index.js", b"module.exports = (left, right) => left + right;\n" * 40)
+        site = "usr/local/lib/python3.11/dist-packages"
+        metadata = f"Metadata-Version: 2.1\nName: piece-{number}\nVersion: 2.{number}\nLicense: MIT\n\nWhat it does.\n"
+        yield _made(f"{site}/piece_{number}-2.{number}.dist-info/METADATA", metadata.encode())
+        yield _made(f"{site}/piece_{number}/__init__.py", b"def add(left, right):\n    return left + right\n" * 40)
 
 
 def _cleaning() -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:

@@ -4,6 +4,7 @@ Each row of PARTS is one piece of work that several programs do on the same imag
 machine. To add one: a function that yields who takes part, and its row.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ import peers
 from contest import QUICK, TIMEOUT_S, Contest, seconds
 
 TITLE = "harden on images, beside its peers"
-TOOLS = (peers.HARDEN,)
+TOOLS = (peers.HARDEN, peers.TRIVY, peers.SYFT)
 ROUNDS = 1 if QUICK else 7
 
 
@@ -48,6 +50,15 @@ class Bench(NamedTuple):
         """The program `harden`."""
         return f"{self.contest.programs['harden']}/harden"
 
+    def program(self, name: str) -> str:
+        """Return a peer's program."""
+        return f"{self.contest.programs[name]}/{name}"
+
+    def trivy(self, *words: str) -> Entrant:
+        """Return trivy on the image, offline, and without what it remembers of layers that it has seen."""
+        offline = ("--offline-scan", "--skip-version-check", "--quiet", "--cache-dir", str(self.folder("trivy")))
+        return Entrant("trivy", (self.program("trivy"), "image", "--input", str(self.layout), *offline, *words), self.folder("trivy"))
+
     def folder(self, name: str) -> Path:
         """Return a folder for somebody's results, which need not be there."""
         return self.contest.scratch / name
@@ -58,6 +69,7 @@ class Part(NamedTuple):
 
     title: str
     entrants: Callable[[Bench], Iterator[Entrant]]
+    remark: Callable[[Bench], str] = lambda _: ""  # what came of it, said below the table
 
 
 def _pull(bench: Bench) -> Iterator[Entrant]:
@@ -69,8 +81,39 @@ def _pull(bench: Bench) -> Iterator[Entrant]:
         yield Entrant("skopeo copy", command, theirs)
 
 
+def _sbom(bench: Bench) -> Iterator[Entrant]:
+    """Yield who writes what is installed in the image as CycloneDX."""
+    harden, trivy, syft = (str(bench.folder(f"{name}.cdx.json")) for name in ("harden", "trivy", "syft"))
+    yield Entrant("harden", (bench.harden, "image", "sbom", f"oci:{bench.layout}:v1", "--output", harden))
+    yield bench.trivy("--format", "cyclonedx", "--output", trivy)
+    command = (bench.program("syft"), "scan", f"oci-dir:{bench.layout}", "--quiet", "--output", f"cyclonedx-json={syft}")
+    yield Entrant("syft", command, environment={"SYFT_CHECK_FOR_APP_UPDATE": "false"}, rounds=min(ROUNDS, peers.SYFT.rounds))
+
+
+def _listed(bench: Bench) -> str:
+    """Say how many packages of each kind each of them has found."""
+    found = []
+    for name in ("harden", "trivy", "syft"):
+        document = json.loads(bench.folder(f"{name}.cdx.json").read_text(encoding="utf-8"))
+        purls = {component["purl"] for component in document["components"] if "purl" in component}
+        kinds = Counter(purl.removeprefix("pkg:").partition("/")[0] for purl in purls)
+        found.append(f"{name} {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
+    return f"Packages: {'; '.join(found)}.\n"
+
+
+def _judge(bench: Bench) -> Iterator[Entrant]:
+    """Yield who looks for secrets and bad configuration, and for what is installed, all in one run."""
+    out = str(bench.folder("report.json"))
+    bom = str(bench.folder("judged.json"))
+    yield Entrant("harden", (bench.harden, "image", "lint", f"oci:{bench.layout}:v1", "--format", "json", "--sbom", bom))
+    scanners = ("--scanners", "secret,misconfig", "--image-config-scanners", "secret,misconfig", "--list-all-pkgs")
+    yield bench.trivy(*scanners, "--skip-check-update", "--format", "json", "--output", out)
+
+
 PARTS = {
     "pull": Part("Fetch the image from a registry on this machine", _pull),
+    "sbom": Part("Write what is installed as CycloneDX", _sbom, _listed),
+    "judge": Part("Secrets, configuration, and what is installed", _judge),
 }
 """By the key of the results."""
 
@@ -115,7 +158,7 @@ def _section(bench: Bench, part: Part, key: str, results: dict[str, object]) -> 
     for name, row in rows.items():
         times = " | ".join(map(seconds, (row.wall_s, row.wall_min_s, row.cpu_s)))
         lines.append(f"| {name} | {times} | {row.peak_kb / 1024:.0f} MB | {row.wall_s / ours:.2f} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *filter(None, [part.remark(bench)])])
 
 
 def _once(bench: Bench, entrant: Entrant) -> measure.Cost:

