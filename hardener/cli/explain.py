@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
 WIDTH: Final = 100
-TOPICS: Final = {"custom-rules": "how to write rules of your own", "ignores": "how to accept a finding in place"}
+TOPICS: Final = {
+    "custom-rules": "how to write rules of your own",
+    "ignores": "how to accept a finding in place",
+    "image-examples": "how the examples of rules on images are written",
+}
 
 
 def configure(parser: "ArgumentParser") -> None:
@@ -40,7 +44,7 @@ def run(args: "Namespace") -> int:
     pages: list[str] = []
     for word in args.what:
         if word in TOPICS:
-            pages.append(_custom_rules(bold) if word == "custom-rules" else _ignores(bold))
+            pages.append(_topic(word, bold))
             continue
         rules = selector.resolve(word)
         if not rules:
@@ -102,6 +106,15 @@ def _listing(examples: tuple[Example, ...]) -> str:
     return "\n\n".join(blocks)
 
 
+def _topic(word: str, bold: str) -> str:
+    match word:
+        case "custom-rules":
+            return _custom_rules(bold)
+        case "ignores":
+            return _ignores(bold)
+    return "\n\n".join([bold.format("The examples of rules on images"), indent(_IMAGE_EXAMPLES, "  ")])
+
+
 def _custom_rules(bold: str) -> str:
     from hardener.rules import match, vocabulary
     from hardener.rules.load import KINDS
@@ -148,6 +161,24 @@ silent:
 def _ignores(bold: str) -> str:
     return "\n\n".join([bold.format("Accepting a finding in place"), indent(_IGNORES, "  ")])
 
+
+_IMAGE_EXAMPLES: Final = """\
+An example is the history of an image: one instruction a line as a Dockerfile has it, and indented below it what the step leaves.
+
+FROM debian                     what is below it is the base image's: debian, alpine, distroless; scratch has nothing
+«RUN make install»              a finding must stand at the marked part
+  /opt/tool 4755 0:0 12KB       a file with mode, owner and size, in any order; 0644, 0:0 and empty unless said
+  /opt/tool 0755 +net_raw       with a file capability
+  /opt/tool 0755 elf:arm64      a program for a machine; elf-static:arm64 is one without a loader
+  /opt/data/ 0777               a folder
+  /opt/link -> tool             a symbolic link
+  /etc/motd = hello\\n           a file with this text
+  /disk block                   a device; also char, fifo
+  - /opt/old                    deletes it
+  with TOKEN=abc                the step was given a build argument
+USER 1000                       changes the configuration, as do ENV, CMD, EXPOSE, VOLUME, LABEL …
+
+IMAGE web:1.2, CREATED 2026-01-31 and PLATFORM linux/arm64 stand before all that."""
 
 _IGNORES: Final = """\
 # harden: ignore[HD101, HD203] reason            the next instruction; inside a RUN, the next line

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from hardener.engine.ready import Crash, Judged, Ready, apply
 from hardener.rules import image_facts
 from hardener.rules.checks import Check, image_checks
+from hardener.rules.checks.image.provenance import CLASSIC_ADD
 from hardener.rules.image_facts import ITEMS, FileOf, LayerOf, StepOf
 from hardener.text import SourceFile, Span
 
@@ -100,7 +101,10 @@ class ImageDispatch:
             start, end = result.match.span
             span = Span(max(0, start - len(_HEAD)), max(0, end - len(_HEAD)))
             step = document.step_at(span)
-            if step is not None and step.own and step.index >= 0:
+            if step is None or not step.own or step.index < 0:
+                continue
+            # HI503 knows more of ADD where the classic builder has left no name.
+            if result.rule.id != "HD515" or not CLASSIC_ADD.match(step.text):
                 about = f"step:{document.file.slice(span)}"
                 match = result.match._replace(span=span, related=(), anchors=(), fix=None, about=about)
                 yield result._replace(match=match)

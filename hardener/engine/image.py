@@ -8,17 +8,18 @@ anchor    to the lines of the Dockerfile that was given, or to the line that nam
 from __future__ import annotations
 
 import os
+from json import dumps
 from typing import TYPE_CHECKING
 
 from hardener.engine.lint import Linter, Opened, crash_error
 from hardener.engine.outcome import Outcome, finish
 from hardener.engine.ready import Crash, Judged
 from hardener.images.find import TRANSPORTS
-from hardener.rules import image_document
+from hardener.rules import image_document, image_words
 from hardener.rules.context import ImageContext
 from hardener.rules.image_contents import KEPT_BYTES, Contents, is_kept
 from hardener.rules.image_programs import Programs
-from hardener.text import Place, Span
+from hardener.text import Place, SourceFile, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hardener.engine.image_anchors import Anchors
     from hardener.images.image import Image
     from hardener.images.scan import Scanner
-    from hardener.text import SourceFile
 
 
 def analyse(image: Image, further: Sequence[Scanner] = ()) -> Contents:
@@ -77,6 +77,8 @@ def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors
             outcome.errors.append(crash_error(result, document.file.path))
         else:
             found.setdefault((result.rule.id, result.match.about, result.match.span if not result.match.about else Span(0, 0)), result)
+    if anchors is None:
+        opened.mask(contents.secrets)
     for result in sorted(found.values(), key=lambda each: (each.match.span, each.rule.id, each.match.about)):
         opened.weigh(result, outcome)
     outcome.notices.extend(opened.notices())
@@ -107,6 +109,17 @@ class _Places:
         if linter.options.honour_ignores and file is not self._document.file and self._anchors is not None:
             comments = self._anchors.comments(file, plan.selector, today=linter.options.today, forbidden=config.forbidden_ignores)
         self._opened[file.path] = Opened(file, absolute, config, plan, comments, linter.options, image=self._identity)
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """Let no report quote credentials of the image's text: many read the logs of builds."""
+        file = self._document.file
+        text = file.text
+        for secret in sorted(secrets, key=len, reverse=True):
+            for written in {secret, image_words.quoted(secret).strip('"'), dumps(secret, ensure_ascii=False)[1:-1]}:
+                text = text.replace(written, "*" * len(written))
+        if text != file.text:
+            opened = self._opened[file.path]
+            opened.file = SourceFile(file.path, text)
 
     def weigh(self, result: Judged, outcome: Outcome) -> None:
         """Turn a match into a finding, at the place where it is shown."""

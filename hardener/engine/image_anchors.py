@@ -81,11 +81,11 @@ class InDockerfile:
             base = step.index >= 0 and not step.own
             return Place(file, (self._stage.root if base else self._stage).image.span)
         if span != step.span:
-            text = document.file.slice(span)
             whole = file.slice(instruction.span)
-            if text and whole.count(text) == 1:
-                start = instruction.span.start + whole.index(text)
-                return Place(file, Span(start, start + len(text)))
+            for text in (document.file.slice(span), document.file.slice(span).strip('"').removesuffix("/tcp")):
+                if text and whole.count(text) == 1:
+                    start = instruction.span.start + whole.index(text)
+                    return Place(file, Span(start, start + len(text)))
         return Place(file, instruction.span)
 
     def comments(self, file: SourceFile, selector: Selector, *, today: str, forbidden: Iterable[str]) -> ignores.Ignores:

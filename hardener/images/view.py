@@ -51,6 +51,11 @@ class Found:
         return self._view.layer_of(self._record)
 
     @property
+    def since(self) -> Layer:
+        """The lowest layer from which on the path has been as it is: kind, mode and owner. Layers repeat folders."""
+        return self._view.layer_of(self._view.since_of(self._record))
+
+    @property
     def first(self) -> Layer:
         """The lowest layer that had the path."""
         return self._view.layer_of(self._view.first_of(self._record))
@@ -165,6 +170,15 @@ class View:
         """Return the oldest version of what a record is the newest of."""
         while self._older[record] != _NONE:
             record = self._older[record]
+        return record
+
+    def since_of(self, record: int) -> int:
+        """Return the oldest version that a record has kept kind, mode and owner from, without another one in between."""
+        now = (self._kind[record] & 7, self._mode[record], self._uid[record], self._gid[record])
+        while (older := self._older[record]) != _NONE:
+            if self._kind[older] & _IMPLIED or (self._kind[older] & 7, self._mode[older], self._uid[older], self._gid[older]) != now:
+                break
+            record = older
         return record
 
     # --- making it ---

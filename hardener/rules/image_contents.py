@@ -71,6 +71,7 @@ class Contents:
         self.owned = owned
         self.packages = packages  # None when nobody has read them
         self.unread = unread  # package databases that could not be read, and why
+        self.secrets: set[str] = set()  # credentials that rules have met in the image's text: no report shows them
         self._kept = kept
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ base's CMD or ENTRYPOINT stands: see `_cut`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from hardener.text import SourceFile, Span
 if TYPE_CHECKING:
     from hardener.images.image import History, Image, Layer
 
+_NAMED_BASE: Final = re.compile(r"FROM (?![0-9a-f]{12}(?:[0-9a-f]{52})?$)\S")  # not the number of a step before
 _STARTS: Final = frozenset({"CMD", "ENTRYPOINT"})
 
 
@@ -126,12 +128,18 @@ def read(image: Image) -> ImageDocument:
 def _cut(steps: list[Step], entries: Iterable[History]) -> int:
     """Return the index of the first entry of the history that is not of the base image.
 
-    buildah writes `FROM …` into the comment of the first entry of its own. Else the base ends with the last CMD or ENTRYPOINT that
-    entries with layers follow: an image's own come last by custom, and a base hardly ever goes without. Where there is none, all is own.
+    buildah writes `FROM name` into the comment of the first entry of its own, or where it makes a single layer, of the last one, which has
+    that layer. Else the base ends with the last CMD or ENTRYPOINT that entries with layers follow: an image's own come last by custom, and
+    a base hardly ever goes without. Where there is none, all is own.
     """
-    from_comment = [index for index, entry in enumerate(entries) if entry.comment.startswith("FROM ")]
-    if from_comment:
-        return from_comment[-1]
+    entries = tuple(entries)
+    named = [index for index, entry in enumerate(entries) if _NAMED_BASE.match(entry.comment)]
+    if named:
+        first = named[-1]
+        if first == len(entries) - 1:
+            while first and entries[first - 1].empty_layer and not entries[first - 1].comment and steps[first - 1].name not in _STARTS:
+                first -= 1
+        return first
     filled = False
     for step in reversed([step for step in steps if step.index >= 0]):
         if filled and step.name in _STARTS:

@@ -142,7 +142,9 @@ class Survey:
         self._view = view
         self._folders = folders
         for path, found in view:
-            self._look(path, Seen(path, found.entry, found.layer))
+            entry = found.entry
+            # Layers name the folders above what they bring: the one that made a folder what it is answers for it.
+            self._look(path, Seen(path, entry, found.since if entry.kind == "folder" else found.layer))
 
     def _look(self, path: str, seen: Seen) -> None:
         entry = seen.entry

@@ -24,6 +24,7 @@ _SHELL: Final = re.compile(r"(?:/usr)?/bin/(?:ba|da|a|k|z)?sh(?: -[A-Za-z]+| pip
 _ARGUMENTS: Final = re.compile(r"\|(\d{1,3}) ")
 _NAME: Final = re.compile(r" (?=[A-Za-z_][\w.\-/]{0,200}=)")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_WRITTEN: Final = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=\s|$)""")
 _CONTENT: Final = re.compile(r"\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]{52} in ")
 _PLAIN: Final = re.compile(r"[^\s\"'\\$`#]*")
 
@@ -111,6 +112,11 @@ def _pairs(text: str, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if value is not None and rest.startswith(value) and rest[len(value) : len(value) + 1] in ("", " "):
             yield name, value
             text = rest[len(value) :].lstrip(" ")
+            continue
+        written = _WRITTEN.match(rest)
+        if written is not None:  # as the Dockerfile has it, quotes and all: buildah writes so
+            yield name, _unquoted(written[1]) if written[1] is not None else written[2]
+            text = rest[written.end() :].lstrip(" ")
             continue
         following = _NAME.search(rest)
         end = following.start() if following is not None else len(rest)

@@ -140,9 +140,17 @@ def own_program_writable(contents: Contents, context: ImageContext) -> Iterator[
         yield Match(contents.at(where.layer), {"path": f"/{path}", "user": contents.accounts.user_name(uid)}, about=f"file:{path}")
 
 
+# Root filesystems that were packed while they were in use have these.
+_EVERYWHERE: Final = frozenset(
+    {f"dev/{name}" for name in ("console", "full", "null", "ptmx", "random", "tty", "urandom", "zero", "fuse", "net/tun", "core")}
+)
+
+
 def device_node(contents: Contents, context: ImageContext) -> Iterator[Match]:
-    """HI116: a device in an image."""
+    """HI116: a device in an image, other than those that every container has."""
     for seen in contents.survey.devices:
+        if seen.entry.kind == "char" and seen.path in _EVERYWHERE:
+            continue
         values = {"path": f"/{seen.path}", "kind": "block" if seen.entry.kind == "block" else "character"}
         severity = None if seen.entry.kind == "block" else Severity.LOW
         yield Match(contents.at(seen.layer), values, severity=severity, about=f"file:{seen.path}")

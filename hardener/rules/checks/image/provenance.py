@@ -60,7 +60,8 @@ def old_image(contents: Contents, context: ImageContext) -> Iterator[Match]:
         yield Match(contents.document.file.line_span(1), {"date": created.isoformat(), "days": str(days)}, about="age")
 
 
-_ADDED: Final = re.compile(r"ADD (?:--\S+ )*(dir|file|multi):[0-9a-f]{12} ")
+CLASSIC_ADD: Final = re.compile(r"ADD (?:--\S+ )*(dir|file|multi):[0-9a-f]{12} ")
+"""How the classic builder writes an ADD of what is not an address: by a digest."""
 
 
 def added_files(subject: StepOf, context: ImageContext) -> Iterator[Match]:
@@ -69,7 +70,7 @@ def added_files(subject: StepOf, context: ImageContext) -> Iterator[Match]:
     `file:` may be an archive that was unpacked: one file came of a mere copy.
     """
     step = subject.step
-    match = _ADDED.match(step.text)
+    match = CLASSIC_ADD.match(step.text)
     if match is None or not step.own or step.layer is None:
         return
     files = [summary for summary in subject.contents.view.layers if summary.layer.index == step.layer.index]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hardener.text import Span
 
 
-def _match(secret: Secret, value: str, span: Span, about: str, **values: str) -> Match:
+def _match(contents: Contents, secret: Secret, value: str, span: Span, about: str, **values: str) -> Match:
+    contents.secrets.add(value[secret.start : secret.end])
     shown = redact(value[secret.start : secret.end])
     return Match(span, {"title": secret.title, "shown": shown, "reason": secret.why, **values}, severity=secret.severity, about=about)
 
@@ -31,7 +32,7 @@ def secret_in_environment(subject: Item, context: ImageContext) -> Iterator[Matc
     """HI301: a variable of the configuration holds a credential."""
     secret = judge(subject.value, name=subject.name)
     if secret is not None:
-        yield _match(secret, subject.value, subject.contents.document.place(subject.key), subject.key, name=subject.name)
+        yield _match(subject.contents, secret, subject.value, subject.contents.document.place(subject.key), subject.key, name=subject.name)
 
 
 def secret_in_history(subject: StepOf, context: ImageContext) -> Iterator[Match]:
@@ -43,7 +44,9 @@ def secret_in_history(subject: StepOf, context: ImageContext) -> Iterator[Match]
         secret = judge(value, name=name)
         if secret is not None:
             where = f"the build argument {name}"
-            yield _match(secret, value, step.span, f"argument:{name}", where=where, how="which every RUN writes into the history")
+            yield _match(
+                subject.contents, secret, value, step.span, f"argument:{name}", where=where, how="which every RUN writes into the history"
+            )
     if step.name == "ENV":
         yield from _replaced(subject, document.file.slice(step.span))
     elif step.name in ("RUN", "COPY", "ADD", "ARG", "ONBUILD", ""):
@@ -52,7 +55,7 @@ def secret_in_history(subject: StepOf, context: ImageContext) -> Iterator[Match]
             place = step.span._replace(start=step.span.start + secret.start, end=step.span.start + secret.end)
             what = step.name or "a step"
             about = f"history:{step.name}:{secret.kind}:{redact(text[secret.start : secret.end])}"
-            yield _match(secret, text, place, about, where=f"the text of {what}", how="which is in the history for good")
+            yield _match(subject.contents, secret, text, place, about, where=f"the text of {what}", how="which is in the history for good")
 
 
 def _replaced(subject: StepOf, text: str) -> Iterator[Match]:
@@ -71,7 +74,7 @@ def _replaced(subject: StepOf, text: str) -> Iterator[Match]:
             secret = judge(value, name=name)
             if secret is not None:
                 how = "which a later step has replaced, but the history keeps"
-                yield _match(secret, value, subject.step.span, f"replaced:{name}", where=f"the variable {name}", how=how)
+                yield _match(subject.contents, secret, value, subject.step.span, f"replaced:{name}", where=f"the variable {name}", how=how)
 
 
 def secret_in_label(subject: Item, context: ImageContext) -> Iterator[Match]:
@@ -79,7 +82,7 @@ def secret_in_label(subject: Item, context: ImageContext) -> Iterator[Match]:
     secret = judge(subject.value, name=subject.name)
     if secret is not None:
         place = subject.contents.document.place(subject.key)
-        yield _match(secret, subject.value, place, subject.key, where=f"the label {subject.name}")
+        yield _match(subject.contents, secret, subject.value, place, subject.key, where=f"the label {subject.name}")
 
 
 def secret_in_command(contents: Contents, context: ImageContext) -> Iterator[Match]:
@@ -94,7 +97,7 @@ def secret_in_command(contents: Contents, context: ImageContext) -> Iterator[Mat
         for secret in scan(text):
             severity = secret.severity if secret.severity < Severity.CRITICAL else Severity.HIGH
             about = f"{name.lower()}:{secret.kind}"
-            yield _match(secret, text, contents.document.place(name.lower()), about, where=name)._replace(severity=severity)
+            yield _match(contents, secret, text, contents.document.place(name.lower()), about, where=name)._replace(severity=severity)
 
 
 CHECKS: Final[Mapping[str, Check]] = {
