@@ -80,6 +80,6 @@ def program(head: bytes, digests: dict[str, str] | None = None) -> Program:
         machine = ("mips64" if wide else "mips") + ("le" if order == "little" else "")
     start, size, count = (number(32, 8), number(54, 2), number(56, 2)) if wide else (number(28, 4), number(42, 2), number(44, 2))
     end = start + size * count
-    seen = 0 < end <= len(head) and size >= 32
-    static = seen and number(16, 2) in (2, 3) and all(number(start + size * index, 4) != _INTERPRETED for index in range(count))
+    seen = count and 0 < end <= len(head) and size >= 32
+    static = bool(seen) and number(16, 2) in (2, 3) and all(number(start + size * index, 4) != _INTERPRETED for index in range(count))
     return Program(machine, static, "", digests or {})

@@ -25,6 +25,7 @@ _ARGUMENTS: Final = re.compile(r"\|(\d{1,3}) ")
 _NAME: Final = re.compile(r" (?=[A-Za-z_][\w.\-/]{0,200}=)")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WRITTEN: Final = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=\s|$)""")
+_TEST: Final = re.compile(r'&\{\[((?:\s*"(?:[^"\\]|\\.)*")*)\]')
 _CONTENT: Final = re.compile(r"\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]{52} in ")
 _PLAIN: Final = re.compile(r"[^\s\"'\\$`#]*")
 
@@ -163,7 +164,8 @@ def _instruction(name: str, rest: str, env: Mapping[str, str], labels: Mapping[s
         case "CMD" | "ENTRYPOINT" | "SHELL":
             return command(name, _listed(rest)) if rest.startswith("[") else line(name, [(rest, "")])
         case "HEALTHCHECK":
-            return health(_listed(rest)) if rest.startswith("&{") else line(name, [(rest, "")])
+            test = _TEST.match(rest)
+            return health(_listed(test[1])) if test is not None else line(name, [(rest, "")])
         case "COPY" | "ADD":
             return line(name, [(_CONTENT.sub(r"\1:\2 ", rest), "")])
         case "RUN":
@@ -198,10 +200,10 @@ def volumes(paths: Iterable[str]) -> Words:
 
 
 def health(test: list[str]) -> Words:
-    """Return a HEALTHCHECK by the test of a configuration; what Go prints behind it (times, retries) is left out."""
+    """Return a HEALTHCHECK by the test of a configuration; times and retries are left out."""
     if not test or test[0] == "NONE":
         return line("HEALTHCHECK", [("NONE", "")])
     if test[0] == "CMD-SHELL":
         return line("HEALTHCHECK", [("CMD " + (test[1] if len(test) > 1 else "").replace("\n", " "), "")])
-    argv = [word for word in test[1:] if not re.fullmatch(r"\d+(?:\.\d+)?m?s", word)] if test[0] == "CMD" else test
+    argv = test[1:] if test[0] == "CMD" else test
     return line("HEALTHCHECK", [("CMD " + json.dumps(argv, ensure_ascii=False), "")])

@@ -41,6 +41,7 @@ BASES = {
   /etc/group = {_GROUP}
   /etc/shadow 0640 0:42 = root:*:19000:0:99999:7:::\\nwww-data:*:19000:0:99999:7:::\\n
   /tmp/ 1777
+  /usr/bin/bash 0755 elf:amd64
   /usr/bin/dash 0755 elf:amd64
   /usr/bin/sh -> dash
   /usr/bin/su 4755 elf:amd64
