@@ -12,7 +12,7 @@ from hardener.images import image as images
 from hardener.images import layout
 from hardener.images.limits import LIMITS
 from hardener.images.listing import familiar
-from hardener.images.storing import PIECE
+from hardener.images.receiving import PIECE
 from hardener.oci import json_text, reference
 from hardener.oci.image import CONFIGS, INDEXES, LAYERS, MANIFESTS, REF_NAME, Descriptor, Index, Manifest
 

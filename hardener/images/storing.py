@@ -20,20 +20,16 @@ from typing import TYPE_CHECKING, Final
 from hardener.errors import HardenError
 from hardener.images import image, layout
 from hardener.images.limits import LIMITS
+from hardener.images.receiving import PIECE, fill, write_all
 from hardener.images.store import Store, name_of, written_name
 from hardener.oci import json_text, reference
 from hardener.oci.image import INDEXES, MANIFESTS, REF_NAME, Descriptor, ImageConfig, Index, Manifest, split_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import BinaryIO
+    from collections.abc import Iterator
 
-    Fetch = Callable[[int], BinaryIO]
-    """Open a blob's bytes from an offset on."""
-    Told = Callable[[int], object]
-    """Hear of bytes that have been written."""
+    from hardener.images.receiving import Fetch, Told
 
-PIECE: Final = 1 << 20
 PATIENCE_S: Final = 20.0  # for what takes milliseconds
 STALLED_S: Final = 60.0  # for a download of somebody else that does not get further
 OLD_S: Final = 24 * 3600.0  # after which nobody comes back for half a blob
@@ -98,9 +94,9 @@ class Stock(Store):
                 return False
             try:
                 _make(os.path.dirname(self.path(descriptor)))  # sha512 is rare
-                if not _fill(fd, descriptor, fetch, heard):  # what was there may have been damaged: once more, from the start
+                if not fill(fd, descriptor, fetch, heard):  # what was there may have been damaged: once more, from the start
                     os.ftruncate(fd, 0)
-                    if not _fill(fd, descriptor, fetch, heard):
+                    if not fill(fd, descriptor, fetch, heard):
                         os.unlink(path)
                         how = "somebody has changed it on its way, or where it lies: try again, or take another image"
                         raise HardenError("a blob is not what its digest says", where=f"{descriptor.digest} of {self.folder}", how=how)
@@ -267,39 +263,6 @@ def told(folder: str) -> Iterator[None]:
         raise HardenError(f"the store of images cannot be written: {error.strerror}", where=where, how=how) from error
 
 
-def _fill(fd: int, descriptor: Descriptor, fetch: Fetch, heard: Told) -> bool:
-    """Write the rest of a blob to its file; tell whether all of it has the right digest."""
-    algorithm, digits = split_digest(descriptor.digest)
-    found = hashlib.new(algorithm)
-    if os.fstat(fd).st_size > descriptor.size:
-        os.ftruncate(fd, 0)
-    os.lseek(fd, 0, os.SEEK_SET)
-    size = 0
-    while piece := os.read(fd, PIECE):
-        found.update(piece)
-        size += len(piece)
-    if size < descriptor.size:
-        stream = fetch(size)
-        some = getattr(stream, "read1", stream.read)  # what has come is kept, however little: a kill must not cost it
-        try:
-            while piece := some(PIECE):
-                size += len(piece)
-                if size > descriptor.size:
-                    return False
-                found.update(piece)
-                _write_all(fd, piece)
-                heard(len(piece))
-        finally:
-            stream.close()
-    return size == descriptor.size and found.hexdigest() == digits
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _replace(path: str, content: bytes | str) -> None:
     """Write a file in one step, so that it is the old one or the new one whatever happens."""
     folder, _, name = path.rpartition("/")
@@ -307,7 +270,7 @@ def _replace(path: str, content: bytes | str) -> None:
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
-            _write_all(fd, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+            write_all(fd, content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
             os.fsync(fd)
         finally:
             os.close(fd)
