@@ -11,7 +11,7 @@ from hardener.cli import named
 from hardener.cli.terminal import say
 from hardener.errors import HardenError
 from hardener.linux import calls
-from hardener.runtime import cgroups, container, detach, enter, state, walls
+from hardener.runtime import cgroups, container, detach, enter, health, state, walls
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -76,6 +76,9 @@ class Report:
         known: dict[str, object] = {"title": self.title, "walls": found}
         if self.record is not None:
             known = {**self.record.dump(), "live": self.record.live, **known}
+            checked = health.read(self.record) if self.job is not None and self.job.health is not None else None
+            if checked is not None:
+                known["health"] = checked
         if self.job is not None:
             known |= {"looser": [*self.job.looser], "policy": self.job.policy, "image": self.job.image, "job": self.job.dump()}
         return known

@@ -8,14 +8,16 @@ from typing import Final
 
 from hardener.cli import named
 from hardener.errors import EXIT_CLEAN, HardenError, suggest
-from hardener.runtime import clock, state
+from hardener.runtime import clock, health, state
 from hardener.runtime.job import Job
 from hardener.runtime.state import State
 
 COLUMNS: Final = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES")
 COMMAND_WIDTH: Final = 20
 FORMATS: Final = ("table", "json")
-FILTERS: Final = ("ancestor", "exited", "id", "label", "name", "status")
+NONE: Final = "none"  # health that is not checked
+FILTERS: Final = ("ancestor", "exited", "health", "id", "label", "name", "status")
+HEALTHS: Final = (health.STARTING, health.HEALTHY, health.UNHEALTHY, NONE)
 STATUSES: Final = (state.CREATED, state.RESTARTING, state.RUNNING, state.PAUSED, state.EXITED, state.DEAD)
 
 
@@ -56,13 +58,25 @@ class Row:
         record = self.state
         match record.status:
             case state.RUNNING | state.PAUSED:
-                return f"Up {clock.lasting(_since(record.started_at))}" + (" (Paused)" if record.status == state.PAUSED else "")
+                return f"Up {clock.lasting(_since(record.started_at))}{self._aside()}"
             case state.RESTARTING:
                 return f"Restarting ({record.exit_code}) {clock.lasting(_since(record.finished_at))} ago"
             case state.EXITED:
                 return f"Exited ({record.exit_code}) {clock.lasting(_since(record.finished_at))} ago"
             case _:
                 return record.status.capitalize()
+
+    @property
+    def health(self) -> str:
+        """What its checks say: starting, healthy, unhealthy; none when there are none, or it does not run."""
+        known = health.read(self.state) if self.state.live and self.job is not None and self.job.health is not None else None
+        return str(known["Status"]) if known else NONE
+
+    def _aside(self) -> str:
+        if self.state.status == state.PAUSED:
+            return " (Paused)"
+        word = self.health
+        return "" if word == NONE else f" (health: {word})" if word == health.STARTING else f" ({word})"
 
 
 def _since(moment: str | None) -> float:
@@ -112,12 +126,15 @@ def _filter(text: str) -> Callable[[Row], bool]:
         raise HardenError(f"{text!r} is not a filter", where="harden ps --filter", how=how)
     if key == "status" and value not in STATUSES:
         raise HardenError(f"{value!r} is not a status", where="harden ps --filter", how=suggest(value, STATUSES) or ", ".join(STATUSES))
+    if key == "health" and value not in HEALTHS:
+        raise HardenError(f"{value!r} is no health", where="harden ps --filter", how=suggest(value, HEALTHS) or ", ".join(HEALTHS))
     if key == "exited" and not value.lstrip("-").isdigit():
         raise HardenError(f"{value!r} is not an exit code", where="harden ps --filter", how="write exited=137")
     label, has_value, wanted = value.partition("=")
     tests: dict[str, Callable[[Row], bool]] = {
         "ancestor": lambda row: row.image == value,
         "exited": lambda row: row.state.status == state.EXITED and row.state.exit_code == int(value),
+        "health": lambda row: row.health == value,
         "id": lambda row: row.state.id.startswith(value),
         "label": lambda row: label in row.labels and (not has_value or row.labels[label] == wanted),
         "name": lambda row: value in row.state.name,
@@ -154,6 +171,7 @@ def _object(row: Row) -> dict[str, object]:
         "RunningFor": row.created(),
         "State": record.status,
         "Status": row.status(),
+        "Health": row.health,
         "ExitCode": record.exit_code,
         "Pid": record.pid,
         "Restarts": record.restarts,

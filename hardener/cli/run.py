@@ -159,6 +159,8 @@ def _start(request: Request, made: Draft, places: Places, machine: Layout, *, na
             code = _recorded(request, made, places, named=named, interactive=interactive)
             kept = request.detach or not request.remove
             return code
+        if request.sets_health():
+            _tell(["its health is not checked: that takes a --name or -d"])
         plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
         outcome = container.run(plan)
     finally:

@@ -77,8 +77,15 @@ def _pull(text: str, flag: str) -> str:
     return text
 
 
+def _duration(text: str, flag: str) -> int:
+    from hardener.runtime import clock
+
+    return clock.duration_ns(text, flag)
+
+
 _count, _size = values.count, values.size
 _seconds = _between(-1, values.MOST, "a number of seconds", "0 or more, or -1 to wait for ever")
+_retries = _between(0, 1 << 31, "a number of failures", "1 or more, or 0 for three")
 _share = _between(0, 100, "between 0 and 100", "0 as late as can be, 100 as readily as others")
 _period = _between(1000, 1_000_000, "a period", "from 1000 to 1000000 microseconds")
 _score = _between(-1000, 1000, "between -1000 and 1000", "-1000 never, 0 like others, 1000 first of all")
@@ -226,7 +233,18 @@ GROUPS: Final = {
         "--detach-keys": Flag("KEYS", "detach_keys", "what lets go of its terminal", read=_keys),
         "--label": Flag("KEY[=VALUE]", "labels", "a label", repeated=True),
         "--label-file": Flag("FILE", "label_files", "the labels of a file", repeated=True),
-        "--no-healthcheck": Flag(SWITCH, "", "docker's: no health is checked yet"),
+        "--health-cmd": Flag(
+            "COMMAND",
+            "health_cmd",
+            "a command of the container's shell that exits with 0 while all is well",
+            differs=("with a --name or -d; a supervisor checks", "always"),
+        ),
+        "--health-interval": Flag("TIME", "health_interval_ns", "between checks: 30s, 1m30s", read=_duration),
+        "--health-timeout": Flag("TIME", "health_timeout_ns", "that a check may take (default: 30s)", read=_duration),
+        "--health-retries": Flag("NUMBER", "health_retries", "failures in a row that make it unhealthy (default: 3)", read=_retries),
+        "--health-start-period": Flag("TIME", "health_start_period_ns", "in which failures do not count", read=_duration),
+        "--health-start-interval": Flag("TIME", "health_start_interval_ns", "between checks in that time (default: 5s)", read=_duration),
+        "--no-healthcheck": Flag(SWITCH, "no_health", "do not check its health, whatever the image says"),
         "--annotation": Flag("KEY=VALUE", "annotations", "an annotation of the specification", repeated=True),
     },
     "this command": {
@@ -258,7 +276,6 @@ BESIDE_A_BUNDLE: Final = (
 ALIASES: Final = {"--net": "--network"}
 
 _NETWORK = "there is no network but loopback yet: --network host is this machine's, container:NAME another container's"
-_HEALTH = "there are no health checks yet: `harden exec NAME PROGRAM` runs one"
 # Flags of `docker run` that are not here, and what to do instead.
 MISSING: Final = {
     **dict.fromkeys(
@@ -278,10 +295,6 @@ MISSING: Final = {
         _NETWORK,
     ),
     **dict.fromkeys(("--add-host", "--ip", "--ip6", "--mac-address", "--network-alias", "--net-alias"), _NETWORK),
-    **dict.fromkeys(
-        ("--health-cmd", "--health-interval", "--health-retries", "--health-start-interval", "--health-start-period", "--health-timeout"),
-        _HEALTH,
-    ),
     "--disable-content-trust": "it is docker's own: `harden image verify --key FILE` checks signatures",
     "--attach": "standard streams are attached in the foreground: leave it out",
     "-a": "standard streams are attached in the foreground: leave it out",

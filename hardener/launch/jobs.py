@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from hardener.launch.request import Request
     from hardener.launch.specification import Draft
+    from hardener.runtime.job import Health
 
 JOINED: Final = "container:"
 
@@ -30,6 +31,7 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         stop_signal=stop_signal,
         stop_timeout_s=jobs.STOP_TIMEOUT_S if request.stop_timeout_s is None else request.stop_timeout_s,
         restart=restart,
+        health=_health(request, made),
         labels={**made.root.labels, **request.labels},  # labels are labels, and never options
         remove=request.remove,
         policy=request.policy,
@@ -40,3 +42,11 @@ def of(request: Request, made: Draft, *, interactive: bool = False) -> Job:
         joins={kind: word.removeprefix(JOINED) for kind, word in shared if word is not None and word.startswith(JOINED)} or None,
         interactive=interactive,
     )
+
+
+def _health(request: Request, made: Draft) -> Health | None:
+    if made.root.health is None and not request.sets_health():
+        return None
+    from hardener.launch import health
+
+    return health.of(request, made.root)

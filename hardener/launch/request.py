@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 HARMLESS: Final = frozenset({
     *("annotations", "arguments", "detach", "detach_keys", "domainname", "entrypoint", "environment", "hostname", "init", "labels", "name"),
+    *("health_cmd", "health_interval_ns", "health_retries", "health_start_interval_ns", "health_start_period_ns", "health_timeout_ns"),
+    *("no_health",),
     *("network", "policy", "pull", "read_only", "remove", "restart", "root", "rootfs", "stop_signal", "stop_timeout_s"),
     *("terminal", "working_directory"),
 })  # fmt: skip
@@ -24,8 +26,10 @@ class Request:
 
     __slots__ = (
         *("annotations", "arguments", "blkio_weight", "capabilities_added", "capabilities_dropped", "cgroup_namespace", "cgroup_parent"),
+        *("health_cmd", "health_interval_ns", "health_retries", "health_start_interval_ns", "health_start_period_ns", "health_timeout_ns"),
         *("cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset_cpus", "cpuset_mems", "detach", "detach_keys", "device_rules"),
         *("device_weights", "devices", "domainname", "entrypoint", "environment", "gid_maps", "groups", "hostname", "init", "ipc"),
+        *("no_health",),
         *("keep", "labels", "limits", "memory", "memory_reservation", "memory_swap", "memory_swappiness", "mounts", "name", "network"),
         *("oom_score_adj", "pid", "pids", "platform", "policy", "privileged", "pull", "read_bps", "read_iops", "read_only"),
         *("remove", "restart", "root", "rootfs", "security", "shm_size", "stop_signal", "stop_timeout_s", "sysctls", "terminal", "tmpfs"),
@@ -105,6 +109,18 @@ class Request:
         self.restart: str | None = None
         self.stop_signal: str | None = None
         self.stop_timeout_s: int | None = None
+        self.no_health = False
+        self.health_cmd: str | None = None
+        self.health_interval_ns: int | None = None
+        self.health_timeout_ns: int | None = None
+        self.health_start_period_ns: int | None = None
+        self.health_start_interval_ns: int | None = None
+        self.health_retries: int | None = None
+
+    def sets_health(self) -> bool:
+        """Tell whether it says how health is checked."""
+        times = (self.health_interval_ns, self.health_timeout_ns, self.health_start_period_ns, self.health_start_interval_ns)
+        return any(value is not None for value in (self.health_cmd, self.health_retries, *times))
 
     def asks(self) -> bool:
         """Tell whether it asks for anything that a policy could have an opinion on."""

@@ -28,8 +28,8 @@ class Root:
     """The root of a container, before any flag: folders (lowest first), and what an image says of its program."""
 
     __slots__ = (
-        *("command", "entrypoint", "environment", "image_digest", "labels", "layers", "map_root", "masked", "mounts", "stop_signal"),
-        *("user", "volumes", "working_directory"),
+        *("command", "entrypoint", "environment", "health", "image_digest", "labels", "layers", "map_root", "masked", "mounts"),
+        *("shell", "stop_signal", "user", "volumes", "working_directory"),
     )
 
     def __init__(self, *layers: str) -> None:
@@ -45,6 +45,8 @@ class Root:
         self.user = ""
         self.working_directory = "/"
         self.stop_signal = ""
+        self.health: object = None  # as the image writes it
+        self.shell: tuple[str, ...] = ()
         self.volumes: tuple[str, ...] = ()
 
     def database(self, path: str) -> str:
@@ -123,6 +125,7 @@ def _default(root: Root, said: Defaults) -> None:
     root.user, root.working_directory, root.stop_signal = said.user or "", said.working_dir or "/", said.stop_signal or ""
     root.labels = dict(said.labels or {})
     root.volumes = names(said.volumes)
+    root.health, root.shell = said.healthcheck, said.shell
 
 
 def _name_files(network: str | None, root: Root) -> tuple[Mount, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 SECOND_NS: Final = 1_000_000_000
+_LONGEST_S: Final = 366 * 86400
 _UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -70,6 +71,14 @@ def _duration_s(text: str) -> float | None:
         total += float(text[:digits]) * _UNITS_S[unit]
         text = text[digits + len(unit) :]
     return total
+
+
+def duration_ns(text: str, flag: str) -> int:
+    """Return the nanoseconds of a time like `30s`, `1m30s` or `500ms`; 0 is none, and below a millisecond is an error."""
+    seconds = 0.0 if text == "0" else _duration_s(text)
+    if seconds is None or seconds > _LONGEST_S or 0 < seconds < 0.001:
+        raise HardenError(f"{text!r} is not a time", where=flag, how="write 30s, 1m30s or 500ms: at least 1ms, at most a year")
+    return round(seconds * SECOND_NS)
 
 
 def lasting(seconds: float) -> str:

@@ -202,6 +202,10 @@ def _start(state: State, given: dict[str, str], lock: int, report: int | None) -
     words += [f"{key}={fd}" for key, fd in kept.items()]
     words += [f"delay_ms={given.get('delay_ms', '0')}", f"restart={job.restart.kind}", f"most={job.restart.most or 0}"]
     words += [f"stop_signal={job.stop_signal}", f"stop_timeout_s={job.stop_timeout_s}"]
+    if job.health is not None:
+        from hardener.runtime import health
+
+        words.append(f"health={health.words(job.health)}")
     become("supervisor", words, kept.values())
 
 

@@ -60,6 +60,31 @@ class Restart(Fields):
         return self.kind if self.most is None else f"{self.kind}:{self.most}"
 
 
+class Health(Fields):
+    """How it is found out whether the program in a container does well.
+
+    `test` are the words of a program in the container: that it exits with 0 means well. Times are nanoseconds: from the end of one check to
+    the start of the next; of one check; in which failures do not count; between checks in that time. So many `retries` in a row that fail
+    make the container unhealthy.
+    """
+
+    __slots__ = ("interval_ns", "retries", "start_interval_ns", "start_period_ns", "test", "timeout_ns")
+    TABLE: ClassVar = {
+        "test": ("test!", STRINGS),
+        "interval_ns": ("interval", _or(INTEGER, 30_000_000_000)),
+        "timeout_ns": ("timeout", _or(INTEGER, 30_000_000_000)),
+        "start_period_ns": ("startPeriod", _or(INTEGER, 0)),
+        "start_interval_ns": ("startInterval", _or(INTEGER, 5_000_000_000)),
+        "retries": ("retries", _or(INTEGER, 3)),
+    }
+    test: tuple[str, ...]
+    interval_ns: int
+    timeout_ns: int
+    start_period_ns: int
+    start_interval_ns: int
+    retries: int
+
+
 class Job(Fields):
     """A container to start. `spec` is final: names are resolved and the filter of system calls is written out.
 
@@ -73,6 +98,7 @@ class Job(Fields):
         *(
             "anonymous",
             "detach_keys",
+            "health",
             "image",
             "image_digest",
             "interactive",
@@ -97,6 +123,7 @@ class Job(Fields):
         "stop_signal": ("stopSignal", _or(INTEGER, STOP_SIGNAL)),
         "stop_timeout_s": ("stopTimeout", _or(INTEGER, STOP_TIMEOUT_S)),
         "restart": ("restart", one(Restart)),
+        "health": ("health", one(Health)),
         "labels": ("labels", WORDS),
         "remove": ("remove", _or(BOOLEAN, False)),
         "policy": ("policy", _or(STRING, "default")),
@@ -114,6 +141,7 @@ class Job(Fields):
     stop_signal: int
     stop_timeout_s: int
     restart: Restart
+    health: Health | None
     labels: dict[str, str]
     remove: bool
     policy: str

@@ -45,13 +45,15 @@ def launch(job: Job, places: Places, *, detached: bool = False) -> Launched:
     """Start a new container that has a record, and return its exit code, or 0 as soon as it runs detached.
 
     Without a name the job gets the id of the record for one. Raises `LaunchError`, whose `code` is the exit code, when it does not start:
-    then there is no record. In the foreground a container with a terminal or a restart policy has a supervisor too, to which this command
-    is attached, so that it can be left with the detach keys; the code is 0 then as well.
+    then there is no record. In the foreground a container with a terminal, a restart policy or a check of its health has a supervisor
+    too, to which this command is attached, so that it can be left with the detach keys; the code is 0 then as well.
     """
     if job.remove and job.restart.kind != NO:
         raise HardenError("--rm and --restart contradict each other", where="harden run", how="leave one of them")
-    terminal = bool(job.spec.process and job.spec.process.terminal)
-    state, lock = records.claim(places, job, detached=detached or terminal or job.restart.kind != NO)
+    supervised = detached or job.restart.kind != NO or bool(job.spec.process and job.spec.process.terminal)
+    if job.health is not None and not supervised:
+        supervised = job.interactive = True  # it must not lose its input by that
+    state, lock = records.claim(places, job, detached=supervised)
     if detached:
         return Launched(state.id, 0, _detach(places, state, lock))
     if state.detached:

@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, NoReturn
 
+    from hardener.runtime.health import Monitor
     from hardener.runtime.state import State
 
 CHUNK: Final = 1 << 13  # of output: the shortest lines make some hundred bytes of memory each
@@ -69,7 +70,7 @@ class Supervisor:
 
     __slots__ = (
         *("_clients", "_door", "_end_of_input", "_input", "_kept", "_kill_at_s", "_listener", "_log", "_outputs", "_pending", "_pid"),
-        *("_pidfd", "_screen", "_signals", "_state", "stopping"),
+        *("_pidfd", "_screen", "_signals", "_state", "health", "stopping"),
     )
 
     def __init__(self, state: State, given: dict[str, str]) -> None:
@@ -92,6 +93,7 @@ class Supervisor:
         self._signals = signals.listen(_STOPPERS)
         signals.restore(())
         self.stopping = False
+        self.health: Monitor | None = None
         for fd in (*self._outputs, *(() if self._input is None else (self._input,)), self._listener):
             posix.set_blocking(fd, False)
 
@@ -107,7 +109,11 @@ class Supervisor:
                 signals.send(self._pidfd, signals.KILL)
                 self._kill_at_s = float("inf")
             self._carry(ready)
+            if self.health is not None:
+                self.health.step(ready=self.health.fd in ready)
             if self._pidfd in ready:
+                if self.health is not None:
+                    self.health.stop()
                 _, status = posix.waitpid(self._pid, 0)
                 self._drain()
                 return status
@@ -130,6 +136,10 @@ class Supervisor:
         deadlines = [client.deadline_s for client in slow]
         if self._kill_at_s is not None and self._kill_at_s != float("inf"):
             deadlines.append(self._kill_at_s)
+        if self.health is not None:
+            deadlines.append(self.health.deadline_s)
+            if self.health.fd is not None:
+                poll.register(self.health.fd, select.POLLIN)
         timeout_ms = max(0, int((min(deadlines) - time.monotonic()) * 1000) + 1) if deadlines else None
         return dict(poll.poll(timeout_ms))
 
@@ -305,6 +315,10 @@ def main(words: list[str]) -> NoReturn:
         posix._exit(125)
     began_s = time.monotonic()
     mine = Supervisor(state, given)
+    if "health" in given:
+        from hardener.runtime import health
+
+        mine.health = health.Monitor(state, given)
     if records.marked(state) is not None:  # `stop` was faster than the start
         signals.send(int(given["pidfd"]), signals.KILL)
     status = mine.live(int(given["stop_signal"]), int(given["stop_timeout_s"]))

@@ -94,6 +94,7 @@ HARDEN: Final = frozenset({
     "--detach-keys", "--device", "--device-cgroup-rule", "--device-read-bps", "--device-read-iops", "--device-write-bps",
     "--device-write-iops", "--domainname", "--entrypoint", "--env-file", "--group-add", "--hostname", "--init", "--ipc", "--label",
     "--label-file", "--memory", "--memory-reservation", "--memory-swap", "--memory-swappiness", "--mount", "--name", "--network",
+    "--health-cmd", "--health-interval", "--health-retries", "--health-start-interval", "--health-start-period", "--health-timeout",
     "--no-healthcheck", "--oom-score-adj", "--pid", "--pids-limit", "--platform", "--privileged", "--pull", "--read-only", "--restart",
     "--rm", "--security-opt", "--shm-size", "--stop-signal", "--stop-timeout", "--sysctl", "--tmpfs", "--ulimit", "--user", "--userns",
     "--uts", "--workdir",
