@@ -9,6 +9,6 @@ A step of a launch is a module with a pure `plan(spec)` and an `apply` that does
     limits       cgroups, limits, rare_limits, device_rules, delegation, group_ends, freezer, hits, usage
     its end      waiting, and with a terminal: terminal (inside), console (outside)
     a record     job, state, locks, places, processes, clock, leftovers; lifecycle is what commands do to it
-    detached     detach, then supervisor; logs, attach
+    detached     detach, then supervisor; logs, attach; health, and probe for each check of it
     speed        kept, packed
 """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 KEPT: Final = 5  # checks that are remembered, as docker does
 OUTPUT: Final = 4096  # bytes of what each has written
-GRACE_S: Final = 10.0  # that a probe gets beyond the time of its check
+GRACE_S: Final = 5.0  # that a probe gets beyond the time of its check
 FAILED: Final = -1  # the exit code of a check that did not start, or did not end
 _LIMIT: Final = 1 << 16  # bytes that a probe reports
 _WORDS: Final = ("interval_ns", "timeout_ns", "start_period_ns", "start_interval_ns", "retries")
@@ -120,6 +120,9 @@ class Monitor:
         self._result(code, output)
 
     def _result(self, code: int, output: str) -> None:
+        if code != 0 and leftovers.frozen(self._state.cgroups):  # it was paused meanwhile, and could not answer
+            self._due_s = time.monotonic() + self._pause_s()
+            return
         entry: dict[str, object] = {"Start": self._since, "End": clock.moment(), "ExitCode": code, "Output": output}
         self._entries = [*self._entries[1 - KEPT :], entry]
         if code == 0:
