@@ -222,9 +222,7 @@ class Endpoint:
                 raise Trouble("the registry wants a login", where=self.registry, how=failures.how_to_log_in(self.registry), status=401)
             if refused == login.basic:
                 raise self._wrong_login()
-            if not self._reached().startswith("https:") and not self.is_open:
-                raise Trouble("a password is not sent without TLS", where=self.registry, how=f"use https, or --insecure {self.registry}")
-            self._authorizations[repository] = (login.basic, float("inf"))
+            self._authorizations[repository] = (login.basic, float("inf"))  # without TLS only where the user allows it: `_reached`
 
     def _token(self, repository: str, parameters: Mapping[str, str], login: Login | None) -> tuple[str, float]:
         from json import loads

@@ -8,6 +8,7 @@ holds its digest against it (`hardener.images.blobs`). Source: github.com/openco
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hardener.errors import HardenError
@@ -204,11 +205,17 @@ class Registry:
         return answer
 
     def document(self, repository: str, descriptor: Descriptor) -> bytes:
-        """Return a whole blob that is a document, such as the configuration of an image; not verified."""
+        """Return a whole blob that is a document, such as the configuration of an image; what a mirror has is verified, no more."""
         if not 0 <= descriptor.size <= DOCUMENT:
             what = f"the document is said to have {descriptor.size} bytes"
             raise HardenError(what, where=f"{self.name}/{repository}", how=f"at most {DOCUMENT}: no real image is like that")
-        with self.open_blob(repository, descriptor) as stream:
+        algorithm, _ = split_digest(descriptor.digest)
+        if len(self._endpoints) > 1:
+            with suppress(Trouble), self.open_blob(repository, descriptor) as stream:
+                content = stream.read()
+                if digest_of(content, algorithm) == descriptor.digest:
+                    return content
+        with self.open_blob(repository, descriptor, mirrors=False) as stream:
             return stream.read()
 
     # --- referrers -------------------------------------------------------------------------------------------------------------

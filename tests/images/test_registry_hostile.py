@@ -12,7 +12,7 @@ from layouts import OCI, Layout, entry, tar
 from registries import INDEX, MANIFEST, Server, TinyRegistry, reply, sha256
 
 from hardener.errors import HardenError
-from hardener.images import find, scan
+from hardener.images import body, find, scan
 from hardener.images.registry import Registry, RegistryOptions
 from hardener.images.retrying import Patience, Trouble
 from hardener.oci.image import Descriptor
@@ -101,6 +101,43 @@ def test_a_connection_that_always_breaks_is_given_up(registry: TinyRegistry) -> 
         fetch(registry)
     assert len(asked(registry, "blobs")) == 5
     assert "sha256:" in error.value.where
+
+
+def test_progress_makes_patience(registry: TinyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "PROGRESS_BYTES", 100_000)
+    registry.trouble = on("blobs", lambda request: cut(request, 120_000))
+    assert fetch(registry) == CONTENT
+    assert len(asked(registry, "blobs")) == 9  # more often than five times, but never in vain
+
+
+def test_a_blob_that_ends_early_without_a_length(registry: TinyRegistry) -> None:
+    def short(request: BaseHTTPRequestHandler) -> None:
+        chunks(request, iter([CONTENT[: next(counts)]]))
+        request.wfile.write(b"0\r\n\r\n")
+
+    counts = iter([1000, 1000, 500])
+    registry.trouble = on("blobs", short, 1)
+    assert fetch(registry) == CONTENT
+    registry.trouble = on("blobs", short)  # and has less than what we have already
+    with pytest.raises(HardenError, match="the answer ended before byte 1000"):
+        fetch(registry)
+
+
+def test_a_document_that_takes_for_ever(registry: TinyRegistry) -> None:
+    def pieces() -> Iterator[bytes]:
+        while True:
+            yield b" " * 10_000
+            time.sleep(0.01)
+
+    registry.trouble = on("manifests", lambda request: chunks(request, pieces()))
+    with pytest.raises(HardenError, match="takes too long to come"):
+        Registry(registry.host, options(stall_s=0.05, patience=Patience(tries=1))).manifest("app", "v1")
+
+
+def test_what_is_no_registry(registry: TinyRegistry) -> None:
+    registry.trouble = on("v2", lambda request: reply(request, 400))
+    with pytest.raises(HardenError, match=r"cannot be trusted|cannot be reached|neither http|does not answer"):
+        Registry(registry.host, options(connect_s=0.2, stall_s=0.2)).head("app", "v1")
 
 
 def test_another_part_than_was_asked_for_is_refused(registry: TinyRegistry) -> None:
@@ -306,6 +343,44 @@ def test_foreign_addresses_are_never_asked(registry: TinyRegistry, tmp_path: Pat
             else:
                 assert fits
         assert elsewhere.seen == []
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<html>", "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"[]", "must be an object"),
+        (b'{"manifests": [{"size": 1}]}', "mediaType is missing"),
+    ],
+)
+def test_lists_of_referrers_that_are_none(registry: TinyRegistry, content: bytes, what: str) -> None:
+    registry.trouble = on("referrers", answer(content, INDEX))
+    with pytest.raises(HardenError, match=what):
+        Registry(registry.host, options()).referrers("app", sha256(b""))
+
+
+def test_pages_of_referrers(registry: TinyRegistry) -> None:
+    one = {"mediaType": MANIFEST, "digest": sha256(b"1"), "size": 1, "artifactType": "a"}
+
+    def page(request: BaseHTTPRequestHandler, last: int) -> None:
+        number = int(request.path.rpartition("=")[2]) if "page=" in request.path else 0
+        path = request.path.partition("?")[0]
+        link = f'<{path}?page={number + 1}>; rel="next"' if number < last else "<http://elsewhere/>; rel=next"
+        reply(request, 200, json.dumps({"manifests": [one]}).encode(), Content_Type=INDEX, Link=link)
+
+    registry.trouble = on("referrers", lambda request: page(request, 2))
+    assert len(Registry(registry.host, options()).referrers("app", sha256(b""), "a")) == 3
+    registry.trouble = on("referrers", lambda request: page(request, 10_000))
+    with pytest.raises(HardenError, match="does not end"):
+        Registry(registry.host, options()).referrers("app", sha256(b""))
+
+
+def test_a_registry_that_fails_to_say_what_refers(registry: TinyRegistry) -> None:
+    registry.has_referrers = False
+    registry.trouble = on("manifests", lambda request: reply(request, 403))
+    with pytest.raises(HardenError, match="refuses it"):
+        Registry(registry.host, options()).referrers("app", sha256(b""))
 
 
 # --- limits and retries -----------------------------------------------------------------------------------------------------------

@@ -322,6 +322,43 @@ def test_tokens_that_are_none(registry: TinyRegistry, said: bytes) -> None:
     assert "is no token" in error.what or "larger than" in error.what
 
 
+def test_a_token_server_that_is_out_of_order(registry: TinyRegistry) -> None:
+    challenge = asks(f'Bearer realm="http://{registry.host}/token"')
+    registry.trouble = lambda request: answered(request, 503) if request.path.startswith("/token") else challenge(request)
+    error = fails(registry.host)
+    assert (error.what, error.where) == ("the registry answers 503", f"{registry.host}: 127.0.0.1")
+    assert len([path for _, path, _ in registry.seen if path.startswith("/token")]) == 5
+
+
+def test_a_password_that_is_taken_back(registry: TinyRegistry) -> None:
+    locked = asks('Basic realm="here"')
+    registry.trouble = lambda request: "Authorization" not in request.headers and locked(request)
+    client = Registry(registry.host, options(creds=("alice", "s3cret")))
+    assert client.referrers("app", f"sha256:{'0' * 64}") == []
+    registry.trouble = locked
+    with pytest.raises(HardenError, match="does not let this login in"):
+        client.head("app", "v1")
+
+
+def test_a_token_that_is_over_is_bought_again(registry: TinyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    def trouble(request: BaseHTTPRequestHandler) -> bool:
+        if request.path.startswith("/token"):
+            given.append(f"t{len(given)}")
+            return answered(request, 200, json.dumps({"access_token": given[-1], "expires_in": True}).encode())
+        if not given or request.headers.get("Authorization") != f"Bearer {given[-1]}" or len(given) < 2:
+            return asks(f'Bearer realm="http://{registry.host}/token"')(request)
+        return False
+
+    registry.trouble = trouble
+    client = Registry(registry.host, options())
+    for _ in range(2):  # the first token does not help, and is not asked about again
+        with pytest.raises(HardenError):
+            client.head("app", "v1")
+    assert given == ["t0", "t1"]
+
+
 @pytest.mark.parametrize(
     ("challenge", "what"),
     [
@@ -439,6 +476,11 @@ def test_a_mirror_is_asked_first_and_is_not_believed(registry: TinyRegistry, tmp
         mirror.manifests["cache/team/app", digest] = (media_type, content + b" ")
         assert client.manifest("team/app", digest) == (content, media_type)
         assert told == [f"the mirror {mirror.host} does not help: what the registry sends is not {digest}"]
+        config = Descriptor.parse(json.loads(content)["config"])
+        kept = mirror.blobs[config.digest]
+        assert client.document("team/app", config) == kept
+        mirror.blobs[config.digest] = kept.replace(b"linux", b"lunix")
+        assert client.document("team/app", config) == kept
         mirror.trouble = lambda request: answered(request, 401, WWW_Authenticate='Basic realm="mine"')
         assert client.head("team/app", "v1").digest == digest
         assert {headers.get("authorization") for _, _, headers in mirror.seen} == {None}
