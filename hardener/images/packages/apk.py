@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAMES: Final = ("installed",)
 SUFFIXES: Final = ()
 FOLDERS: Final = ()
-LIMIT: Final = 64 << 20  # bytes: it lists each file of each package
+LIMIT: Final = 16 << 20  # bytes: it lists each file of each package; 200 packages have 5 MiB
 _PATHS: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 
 _FIELD: Final = re.compile(r"^([A-Za-z]):([^\n]*)", re.MULTILINE)

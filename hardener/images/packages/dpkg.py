@@ -26,7 +26,7 @@ _FOLDER, _STATUS, _STATUS_D, _INFO = "var/lib/dpkg/", "var/lib/dpkg/status", "va
 FOLDERS: Final = (_FOLDER,)
 _DOC: Final = "usr/share/doc/"
 HEAD: Final = 1 << 18  # bytes of a copyright file: the licences are named in the first of them
-LIMIT: Final = 32 << 20  # bytes of a status file: ten thousand packages have 20 MiB
+LIMIT: Final = 16 << 20  # bytes of a status file: four thousand packages have 5 MiB
 
 # The third word: what is there. "deinstall ok config-files" is a package that has gone, "hold ok installed" one that has not.
 _INSTALLED: Final = frozenset({"installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending"})

@@ -14,7 +14,7 @@ class Gatherer(Protocol):
     def add(self, content: bytes, offset: int) -> None:
         """Take what stands at an offset: windows come in order, and overlap."""
 
-    def kept(self) -> bytes:
+    def kept(self) -> bytes | bytearray:
         """Return what is kept of the file, when all of it has come; nothing when it is of no use."""
 
 
@@ -24,14 +24,18 @@ class Whole:
     __slots__ = ("_content", "_shrink")
 
     def __init__(self, shrink: Callable[[bytes], bytes] | None = None) -> None:
-        self._content = bytearray()
+        self._content: bytes | bytearray = b""  # never copied: a database of rpm has half of the memory that we may use
         self._shrink = shrink
 
     def add(self, content: bytes, offset: int) -> None:
         """Append what is new of it."""
-        self._content += content[len(self._content) - offset :] if offset else content
+        if offset == 0:
+            self._content = content
+            return
+        if isinstance(self._content, bytes):
+            self._content = bytearray(self._content)
+        self._content += content[len(self._content) - offset :]
 
-    def kept(self) -> bytes:
+    def kept(self) -> bytes | bytearray:
         """Return it."""
-        content = bytes(self._content)
-        return content if self._shrink is None else self._shrink(content)
+        return self._content if self._shrink is None else self._shrink(bytes(self._content))

@@ -35,6 +35,8 @@ _MOST: Final = 4 << 20  # bytes of a list of modules: the largest known has 200 
 _SEGMENTS: Final = 128
 _GO: Final = re.compile(rb"go1\.[0-9]{1,3}(?:\.[0-9]{1,3})?(?:(?:rc|beta)[0-9]{1,2})?")
 _CANDIDATES: Final = 4096
+_TRIES: Final = 64  # what only looks like a header: programs that read such information have one or two
+_LISTS: Final = 4
 _NOTE: Final = b"Go\0\0"  # the name in the note that holds Go's own id of a build; it stands near the beginning
 
 _NUMBERS: Final = re.compile(r"go([0-9]+(?:\.[0-9]+)*(?:(?:rc|beta)[0-9]+)?)")
@@ -55,14 +57,16 @@ def gather(_: Entry) -> Gatherer:
 class Program:
     """What is known of a program while it passes by; `kept` is the version of Go, and below it the list of modules."""
 
-    __slots__ = ("_found", "_is_elf", "_is_go", "_list", "_lists", "_rest", "_seen", "_segments", "_versions")
+    __slots__ = ("_found", "_is_elf", "_is_go", "_list", "_lists", "_rest", "_rest_at", "_seen", "_segments", "_tries", "_versions")
 
     def __init__(self) -> None:
         self._found = b""
         self._is_elf = self._is_go = False
         self._segments: tuple[tuple[int, int, int], ...] = ()
         self._seen = 0  # bytes
-        self._rest: bytearray | None = None  # from a header on, while it is not sure what it is
+        self._tries = _TRIES
+        self._rest: bytearray | None = None  # from a header on, while it is not sure what it is,
+        self._rest_at = 0  # and where in the file it began
         self._list: tuple[int, bytearray] | None = None  # of modules, whose end has not come yet, and where it began
         self._lists: dict[int, bytes] = {}
         self._versions: dict[int, bytes] = {}
@@ -83,49 +87,42 @@ class Program:
         self._seen = offset + len(content)
         if self._rest is not None:
             self._rest += new
-            self._settle(b"", 0, len(self._rest) > _MOST)
-            if self._found or self._rest is not None:
+            if not self._settled(self._rest, 0, self._rest_at, last=len(self._rest) > _MOST):
                 return
+            self._rest = None
         if self._is_go:
             self._remember(content, new, offset)
         at = content.find(MAGIC)
-        while at >= 0 and not self._found and self._rest is None:
+        while at >= 0 and not self._found and self._tries:
             if (offset + at) % 16 == 0:
-                self._rest = bytearray(content[at:])
-                self._settle(content, offset, False)
+                self._tries -= 1
+                if not self._settled(content, at, offset, last=False):
+                    self._rest, self._rest_at = bytearray(content[at:]), offset + at
+                    return
             at = content.find(MAGIC, at + 16)
 
-    def _settle(self, window: bytes, offset: int, last: bool) -> None:
-        """Read what begins as a header does; forget it when it is none, wait for more of it when it is cut."""
-        rest = self._rest
-        if rest is None or len(rest) < _HEADER:
-            return
-        if rest[15] & _INLINE:
-            found = _inline(rest)
-        else:
-            found = self._pointed(rest, window, offset)
-        if found is None and not last:
-            return
-        self._rest = None
+    def _settled(self, content: bytes | bytearray, at: int, offset: int, *, last: bool) -> bool:
+        """Read what begins as a header does; tell whether it is known what it is, or more of it is needed. `last`: no more will come."""
+        if len(content) - at < _HEADER:
+            return last
+        found = _inline(content, at) if content[at + 15] & _INLINE else self._pointed(content, at, offset)
         self._found = found or b""
+        return found is not None or last
 
-    def _pointed(self, header: bytearray, window: bytes, offset: int) -> bytes:
+    def _pointed(self, window: bytes | bytearray, header: int, offset: int) -> bytes:
         """Return what a header of Go 1.13 to 1.17 points to: strings, which themselves are pointers with a length."""
-        width = header[14]
-        order: Literal["big", "little"] = "big" if header[15] & _BIG_ENDIAN else "little"
+        width = window[header + 14]
+        order: Literal["big", "little"] = "big" if window[header + 15] & _BIG_ENDIAN else "little"
         if width not in (4, 8):
             return b""
-        found = []
-        for at in (16, 16 + width):
-            place = self._place(int.from_bytes(header[at : at + width], order)) - offset
+        texts = []
+        for at, known in ((header + 16, self._versions), (header + 16 + width, self._lists)):
+            place = self._place(int.from_bytes(window[at : at + width], order)) - offset
             string = window[place : place + 2 * width] if place >= 0 else b""
-            start = self._place(int.from_bytes(string[:width], order))
-            size = int.from_bytes(string[width:], order)
-            found.append((start, size, window[start - offset : start - offset + size] if start >= offset and size < _MOST else b""))
-        (version_at, version_size, version), (list_at, list_size, modules) = found
-        version = version or self._versions.get(version_at, b"")[:version_size]
-        modules = modules or self._lists.get(list_at, b"")[:list_size]
-        return _joined(version, modules) if version.startswith((b"go", b"devel")) else b""
+            start, size = self._place(int.from_bytes(string[:width], order)), int.from_bytes(string[width:], order)
+            here = bytes(window[start - offset : start - offset + size]) if start >= offset and size < _MOST else b""
+            texts.append(here or known.get(start, b"")[:size])
+        return _joined(*texts) if texts[0].startswith((b"go", b"devel")) else b""
 
     def _place(self, address: int) -> int:
         """Return where in the file an address is; -1 when it is nowhere."""
@@ -148,7 +145,7 @@ class Program:
                 self._list = (offset + at, bytearray(content[at:]))
         if self._list is not None:
             end = self._list[1].find(END)
-            if end >= 0:
+            if end >= 0 and len(self._lists) < _LISTS:
                 self._lists[self._list[0]] = bytes(self._list[1][: end + len(END)])
             if end >= 0 or len(self._list[1]) > _MOST:
                 self._list = None
@@ -156,11 +153,12 @@ class Program:
 
 def _segments(content: bytes) -> tuple[tuple[int, int, int], ...]:
     """Return (address, place in the file, bytes) of what a program has the kernel load. Source: elf(5)."""
-    wide, order = content[4:5] == b"\2", "little" if content[5:6] == b"\1" else "big"
+    wide = content[4:5] == b"\2"
+    order: Literal["big", "little"] = "little" if content[5:6] == b"\1" else "big"
     at, size, count, width = (32, 54, 56, 8) if wide else (28, 42, 44, 4)
 
     def number(start: int, bytes_: int) -> int:
-        return int.from_bytes(content[start : start + bytes_], "big" if order == "big" else "little")
+        return int.from_bytes(content[start : start + bytes_], order)
 
     table, each = number(at, width), number(size, 2)
     found = []
@@ -171,9 +169,9 @@ def _segments(content: bytes) -> tuple[tuple[int, int, int], ...]:
     return tuple((address, place, length) for address, place, length in found)
 
 
-def _inline(header: bytearray) -> bytes | None:
+def _inline(header: bytes | bytearray, at: int) -> bytes | None:
     """Return what stands behind a header of Go 1.18 and later; nothing when it is no header, None when more of it is needed."""
-    at = _HEADER
+    at += _HEADER
     texts = []
     for most in (200, _MOST):
         size = shift = 0

@@ -16,6 +16,9 @@ _MERGED: Final = ("bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/", "libo3
 # 160 bits are left of a SHA-256 in the database of apk 3.
 _SHORTEST: Final = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 40, "sha384": 96, "sha512": 128}
 
+# Files that are remembered: desktops have 300,000. Of what comes after them nobody is said to be the owner, so it is looked at.
+MOST_FILES: Final = 400_000
+
 
 class Distribution(NamedTuple):
     """What os-release says: `debian`, `12`, `Debian GNU/Linux`, `bookworm`; empty where it says nothing."""
@@ -79,6 +82,8 @@ class Owned:
     def add(self, owner: str, files: Iterable[tuple[str, str, str]]) -> None:
         """Add files of a package: path, algorithm as hashlib calls it, hexadecimal digits; without these, it is only owned."""
         known = self._files
+        if len(known) >= MOST_FILES:
+            return
         for path, algorithm, digits in files:
             key = _key(path)
             listed = f"{algorithm}:{digits}" if digits else ""

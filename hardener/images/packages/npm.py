@@ -27,7 +27,7 @@ _LOCK, _HIDDEN = "package-lock.json", ".package-lock.json"
 NAMES: Final = ("package.json", _LOCK, _HIDDEN)
 SUFFIXES: Final = ()
 FOLDERS: Final = ()
-LIMIT: Final = 8 << 20  # bytes of a lock file: the largest known have 3 MiB
+LIMIT: Final = 4 << 20  # bytes of a lock file: what is nested in it takes thirty times as many
 SMALL: Final = 1 << 20  # bytes of a package.json
 
 _MODULES: Final = "node_modules/"

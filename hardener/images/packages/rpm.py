@@ -120,7 +120,7 @@ class Header:
         return [int.from_bytes(part[at : at + 4], "big") for at in range(0, len(part) - 3, 4)]
 
 
-def _headers(content: bytes, log: bytes) -> Iterator[Header]:
+def _headers(content: bytes | bytearray, log: bytes | bytearray) -> Iterator[Header]:
     for _, values in sqlite.Database(content, log).rows("Packages"):
         blob = values[1] if len(values) > 1 else None
         if isinstance(blob, bytes):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from hardener.images.view import View
 
 MOST: Final = 96 << 20  # bytes kept of all documents
-MOST_PACKAGES: Final = 100_000  # large images have three thousand
+EACH: Final = 512  # bytes that a document takes beside its content
+MOST_REFUSED: Final = 1000
+MOST_PACKAGES: Final = 50_000  # large images have three thousand
 
 
 class Kind(Protocol):
@@ -67,7 +69,7 @@ class Document:
 
     __slots__ = ("content", "kind", "layer", "path", "size")
 
-    def __init__(self, kind: Kind, path: str, layer: Layer, size: int, content: bytes) -> None:
+    def __init__(self, kind: Kind, path: str, layer: Layer, size: int, content: bytes | bytearray) -> None:
         self.kind = kind
         self.path = path
         self.layer = layer
@@ -130,6 +132,7 @@ class PackageScanner:
         self._all_suffixes, self._all_folders = tuple(self._suffixes), tuple(self._folders)
         self._kept: dict[str, Document] = {}
         self._refused: dict[str, tuple[Layer, str]] = {}
+        self._more = False
         self._size = 0
         self._open: Gatherer = Whole()  # takes in the file that comes in windows
         self._owned = Owned()
@@ -144,7 +147,7 @@ class PackageScanner:
             return 0
         wanted = kind.wants(entry)
         if wanted == WHOLE and entry.size > kind.LIMIT:
-            self._refused[entry.name] = (layer, f"it is larger than {kind.LIMIT >> 20} MiB")
+            self._refuse(entry.name, layer, f"it is larger than {kind.LIMIT >> 20} MiB")
             return 0
         return wanted
 
@@ -157,7 +160,7 @@ class PackageScanner:
             self._open = kind.gather(entry)
         elif entry.kind == "hardlink":  # nobody says where it ends
             self._kept.pop(entry.name, None)
-            self._refused[entry.name] = (layer, "it is a link to a large file")
+            self._refuse(entry.name, layer, "it is a link to a large file")
             return
         self._open.add(content, offset)
         wanted = kind.wants(entry)
@@ -181,14 +184,20 @@ class PackageScanner:
         before = self._kept.pop(document.path, None)
         if before is not None:
             self._fold(before)
-            self._size -= len(before.content)
+            self._size -= len(before.content) + EACH
         if not document.content:
             return
-        if self._size + len(document.content) > MOST:
-            self._refused[document.path] = (document.layer, f"{MOST >> 20} MiB of others have been kept")
+        if self._size + len(document.content) + EACH > MOST:
+            self._refuse(document.path, document.layer, f"{MOST >> 20} MiB of others have been kept")
             return
-        self._size += len(document.content)
+        self._size += len(document.content) + EACH
         self._kept[document.path] = document
+
+    def _refuse(self, path: str, layer: Layer, why: str) -> None:
+        if len(self._refused) < MOST_REFUSED:
+            self._refused[path] = (layer, why)
+        else:
+            self._more = True
 
     def _fold(self, document: Document) -> None:
         for owner, file in document.kind.owned(document):
@@ -227,7 +236,8 @@ class PackageScanner:
                 elif package.path not in (before.path, *before.places) and len(before.places) < MOST_PLACES:
                     found[package.purl] = before._replace(places=(*before.places, package.path))
         refused = (f"{path} is not read: {why}" for path, (layer, why) in sorted(self._refused.items()) if is_final(view, path, layer))
-        self.notes = (*refused, *dict.fromkeys(documents.notes))
+        more = (f"more than {MOST_REFUSED} files are not read",) if self._more else ()
+        self.notes = (*refused, *more, *dict.fromkeys(documents.notes))
         return tuple(sorted(_merged(found, documents), key=lambda one: (one.kind, one.name, one.version, one.arch, one.path)))
 
     def _all(self, view: View) -> Documents:

@@ -25,7 +25,7 @@ class Damaged(ValueError):
 class Database:
     """A database: its bytes, and those of its log."""
 
-    def __init__(self, content: bytes, log: bytes = b"") -> None:
+    def __init__(self, content: bytes | bytearray, log: bytes | bytearray = b"") -> None:
         if not content.startswith(_MAGIC) or len(content) < 512:
             raise Damaged("it does not begin as a database of SQLite does")
         size = int.from_bytes(content[16:18], "big")
@@ -147,7 +147,7 @@ def _varint(page: memoryview, at: int) -> tuple[int, int]:
     raise AssertionError(at)
 
 
-def _frames(log: bytes, size: int) -> dict[int, int]:
+def _frames(log: bytes | bytearray, size: int) -> dict[int, int]:
     """Return the newest committed version of each page in a log: its number, and where in the log it stands."""
     if len(log) < 32 or int.from_bytes(log[:4], "big") not in _LOG or int.from_bytes(log[8:12], "big") != size:
         return {}
@@ -171,7 +171,7 @@ def _frames(log: bytes, size: int) -> dict[int, int]:
     return committed
 
 
-def _checksum(content: bytes, before: tuple[int, int], order: str) -> tuple[int, int]:
+def _checksum(content: bytes | bytearray, before: tuple[int, int], order: str) -> tuple[int, int]:
     from array import array
     from sys import byteorder
 

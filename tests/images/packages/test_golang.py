@@ -110,6 +110,9 @@ def test_a_library_that_go_has_really_linked(tmp_path: Path) -> None:
         go_programs.new().replace(b"go1.22.5", b"xx1.22.5"),
         go_programs.BEGIN * 20_000,
         elf(go_programs.BEGIN + b"\0" * LARGE),
+        elf((MAGIC + b"\x08\x02") * (LARGE // 16)),
+        elf((MAGIC + b"\x08\x00") * (LARGE // 16)),
+        elf((go_programs.BEGIN + go_programs.END) * (LARGE // 32)),
     ],
 )
 def test_what_is_no_program_of_go_has_no_modules(tmp_path: Path, program: bytes) -> None:
