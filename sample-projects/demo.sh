@@ -48,6 +48,30 @@ show 0 harden gate --policy default shop-compose/hardened
 say "Compose service, docker run line and harden run flags say the same: take any, get another"
 show 0 harden convert --to run --service cache shop-compose/hardened/compose.yaml
 
+# All that follows is made in one folder, the containers' records included, and removed at the end.
+folder=$(mktemp -d /tmp/harden-demo.XXXXXX) || exit 2
+chmod 755 "$folder"
+export HARDENER_ROOT="$folder/hardener"
+clean() {
+    harden rm --force versions walls >/dev/null 2>&1
+    rm -rf "$folder"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+say "An image with a secret that a later layer deletes, and the same done right: made here, of this machine's shell"
+images="$folder/images"
+signed=
+show 0 python3 image-layers/layout.py "$images"
+if python3 -c 'import cryptography' 2>/dev/null; then
+    say "Signed as cosign signs it, with a fresh key; the digest that is signed is the one to pin"
+    signed=1
+    cp image-layers/policy.yaml "$folder"
+    show 0 python3 image-layers/sign.py "$images" fixed "$folder/cosign"
+    show 0 harden image verify --key "$folder/cosign.pub" "$images:fixed"
+    show 1 harden image verify --key "$folder/cosign.pub" "$images:naive"
+fi
+
 # Launching needs Linux and user namespaces; where they are missing, the demo ends with the reason.
 say "The other half: any program behind walls, without a daemon: no capabilities, a filter on system calls, a read-only root, no network"
 launch() {
@@ -64,16 +88,12 @@ if ! reason=$(launch host -- true 2>&1); then
 fi
 show 0 harden run $without host -- sh -c 'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status; ls /root; touch /file || true'
 
-# All that follows is made in one folder, the containers' records included, and removed at the end.
-folder=$(mktemp -d /tmp/harden-demo.XXXXXX) || exit 2
-chmod 755 "$folder"
-export HARDENER_ROOT="$folder/hardener"
-clean() {
-    harden rm --force versions walls >/dev/null 2>&1
-    rm -rf "$folder"
-}
-trap clean EXIT
-trap 'exit 130' INT TERM
+say "The image behind the same walls; and a policy that starts only what is signed"
+show 0 harden run $without "$images:fixed"
+if [ -n "$signed" ]; then
+    show 0 harden run $without --policy "$folder/policy.yaml" "$images:fixed"
+    show 125 harden run $without --policy "$folder/policy.yaml" "$images:naive"
+fi
 
 say "The link shortener of hardened-node, with its own tests, on this machine's root"
 if ! launch host -- node --version >/dev/null 2>&1; then

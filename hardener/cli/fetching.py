@@ -118,5 +118,6 @@ def _verify(missing: Unverified, places: Places) -> None:
     if not found.valid:
         why = "; ".join(dict.fromkeys(one.problem for one in found.judged)) or "there is no signature"
         what = f"the policy {missing.policy} wants {missing.name} to be signed, and it is not: {why}"[:1000]
-        raise HardenError(what, where=rule.where, how=f"harden image verify --key {known[0].name} {missing.name} shows more")
+        how = f"sign it with cosign, or see more: harden image verify --key {known[0].name} {missing.name}"
+        raise HardenError(what, where=rule.where, how=how)
     verified.record(places.data, found)
