@@ -63,6 +63,9 @@ say "An image with a secret that a later layer deletes, and the same done right:
 images="$folder/images"
 signed=
 show 0 python3 image-layers/layout.py "$images"
+show 0 harden image layers "$images:naive"
+show 1 harden image lint "$images:naive"
+show 0 harden image lint "$images:fixed"
 if python3 -c 'import cryptography' 2>/dev/null; then
     say "Signed as cosign signs it, with a fresh key; the digest that is signed is the one to pin"
     signed=1

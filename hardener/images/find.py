@@ -99,7 +99,7 @@ def _bare(text: str, asked: Asked) -> Image:
 
 def _stored(text: str, asked: Asked) -> Image | None:
     """Return an image of the store; None when there is none for the platform: its registry may have it."""
-    from hardener.images.store import Store
+    from hardener.images.store import Store, is_named
 
     store = Store(f"{asked.data}/images")
     top = store.find(text) if asked.data else None
@@ -109,7 +109,8 @@ def _stored(text: str, asked: Asked) -> Image | None:
         found = images.read(text, store, (top,), asked.platform)
     except images.NoPlatformError:
         return None
-    found.reference = None if references.error(text) else references.split(text)
+    named = references.split(text)
+    found.reference = named if not references.error(text) and is_named(top, named) else None
     return found
 
 

@@ -145,5 +145,10 @@ def name_of(descriptor: Descriptor) -> str:
     return (descriptor.annotations or {}).get(REF_NAME, "")
 
 
+def is_named(descriptor: Descriptor, named: reference.Reference) -> bool:
+    """Tell whether an image of the store was found by its name, or by its whole digest, and not by the beginning of one."""
+    return named.digest is not None or name_of(descriptor) == reference.full(named)
+
+
 def _damaged(path: str, why: str) -> HardenError:
     return HardenError(f"the store of images is damaged: {why}", where=path, how="remove that folder, and pull the images again")

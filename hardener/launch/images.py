@@ -9,6 +9,7 @@ from __future__ import annotations
 import posix
 
 from hardener.errors import HardenError, suggest
+from hardener.images.store import is_named
 from hardener.launch import stock, unpacked
 from hardener.oci import json_text
 from hardener.oci.image import Defaults
@@ -160,14 +161,6 @@ def _unpacked(
     said = json_text.write({"manifest": image.digest, "layers": names, "defaults": image.defaults.dump()})
     kept.write(places.cache, "image", kept.key((descriptor.digest, platform)), said.encode("utf-8", "surrogateescape"))
     return Found(layers, image.defaults, descriptor.digest)
-
-
-def is_named(descriptor: Descriptor, reference: Reference) -> bool:
-    """Tell whether an image of the store was found by its name or its whole digest."""
-    from hardener.images.store import name_of
-    from hardener.oci.reference import full
-
-    return reference.digest is not None or name_of(descriptor) == full(reference)
 
 
 def _is_here(store: Store, descriptor: Descriptor, platform: str) -> bool:

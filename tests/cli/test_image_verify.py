@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tarfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -163,6 +164,29 @@ def test_a_referrer_that_is_gone_hides_no_other(harden: Harden, layout: Layout) 
         tag = signing.cosign_tag(digest)
         registry.push(layout.path, f"web:{tag}", tag)
         assert harden("image", "verify", "--key", "cosign.pub", f"{registry.host}/web:1").code == 0
+
+
+def test_a_stored_image_is_verified_in_its_registry(harden: Harden, layout: Layout) -> None:
+    with TinyRegistry(referrers=False) as registry:
+        digest = registry.push(layout.path, "web:1", "v1")
+        name = f"{registry.host}/web:1"
+        assert harden("pull", "-q", "--platform", "linux/amd64", name).code == 0
+        signing.sign(layout, layout.manifests[0], SIGNER)
+        tag = signing.cosign_tag(digest)
+        registry.push(layout.path, f"web:{tag}", tag)
+        assert harden("image", "verify", "--key", "cosign.pub", name).code == 0
+        unnamed = harden("image", "verify", "--key", "cosign.pub", digest.removeprefix("sha256:")[:16])
+        assert unnamed.code == 1
+        assert "what it comes from keeps no signatures: name its registry" in unnamed.out
+
+
+def test_signatures_are_found_in_an_archive(harden: Harden, layout: Layout, tmp_path: Path) -> None:
+    signing.sign_with_bundle(layout, layout.manifests[0], SIGNER)
+    with tarfile.open(tmp_path / "web.tar", "w") as archive:
+        archive.add(layout.path, arcname=".")
+    result = harden("image", "verify", "--key", "cosign.pub", "oci-archive:web.tar:v1")
+    assert result.code == 0
+    assert layout.manifests[0]["digest"] in result.out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

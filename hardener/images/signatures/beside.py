@@ -20,6 +20,7 @@ from hardener.images.signatures.shelf import (
     cosign_tag,
     may_sign,
 )
+from hardener.images.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,15 +63,18 @@ class InRegistry:
 
 
 def shelf(image: Image, options: RegistryOptions | None = None) -> Shelf | None:
-    """Return where the signatures of an image may be; None where there is no place for any, as in what `docker save` writes."""
+    """Return where the signatures of an image may be; None where there is no place for any.
+
+    What an engine has, or `docker save` writes, has a manifest of its own, which nobody has signed.
+    """
     source = image.source
     if isinstance(source, RemoteSource):
         return InRegistry(source.registry, source.repository)
     if isinstance(source, LayoutArchive):
         return Layout(source.where, source.index(), source.read)
-    if image.reference is not None or isinstance(source, layout.Folder):
-        return of(image.reference, source.where, options)
-    return None
+    if isinstance(source, Store) and image.reference is not None:
+        return of(image.reference, "", options)
+    return of(None, source.where) if isinstance(source, layout.Folder) else None
 
 
 def of(reference: Reference | None, folder: str, options: RegistryOptions | None = None) -> Shelf:
