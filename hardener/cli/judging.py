@@ -14,11 +14,13 @@ from hardener.rules.load import PROFILES
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hardener.engine.baseline import Baseline
     from hardener.engine.outcome import Outcome
     from hardener.policies.model import Policy
+
+    Text = Callable[[Report, bool], str]
 
 _WITH_FINGERPRINTS: Final = frozenset({"json", "sarif", "gitlab", "html"})
 _THRESHOLDS: Final = (*SEVERITIES, "never")
@@ -71,14 +73,15 @@ class Judging:
         formats = {args.format, *(name for name, _ in self._outputs)}
         return bool(formats & _WITH_FINGERPRINTS) or self._baseline is not None or bool(args.write_baseline)
 
-    def finish(self, outcome: "Outcome", errors: "Iterable[FileError]" = ()) -> int:
-        """Write the reports; return the exit code."""
+    def finish(self, outcome: "Outcome", errors: "Iterable[FileError]" = (), text: "Text | None" = None) -> int:
+        """Write the reports; return the exit code. `text`: what the text report on standard output looks like, if not as usual."""
         args = self._args
         report = _report(args, outcome, tuple(errors), self._baseline, self.configs)
         for name, path in self._outputs:
             write_report(renderer(name)(report), path)
         color = args.format in ("text", "concise") and color_wanted(args.color, sys.stdout)
-        say(renderer(args.format)(report, color=color))
+        own = text if args.format == "text" else None
+        say(own(report, color) if own is not None else renderer(args.format)(report, color=color))
         return report.exit_code
 
 

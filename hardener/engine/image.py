@@ -15,7 +15,7 @@ from hardener.engine.lint import Linter, Opened, crash_error
 from hardener.engine.outcome import Outcome, finish
 from hardener.engine.ready import Crash, Judged
 from hardener.images.find import TRANSPORTS
-from hardener.rules import image_document, image_words
+from hardener.rules import image_credentials, image_document, image_words
 from hardener.rules.context import ImageContext
 from hardener.rules.image_contents import KEPT_BYTES, Contents, is_kept
 from hardener.rules.image_programs import Programs
@@ -29,22 +29,26 @@ if TYPE_CHECKING:
     from hardener.images.scan import Scanner
 
 
-def analyse(image: Image, further: Sequence[Scanner] = ()) -> Contents:
+def analyse(image: Image, further: Sequence[Scanner] = (), *, secrets_alone: bool = False) -> Contents:
     """Look through an image once, with further scanners beside those that rules need; return what was found.
+
+    `secrets_alone`: only what the rules on credentials need.
 
     Raises `HardenError` when a layer is not what its digests say, or goes beyond a limit.
     """
     from hardener.images.kept import Kept
     from hardener.images.packages.scanner import PackageScanner
     from hardener.images.scan import scan
+    from hardener.rules.secrets.scanner import SecretScanner
 
     kept = Kept(is_kept, limit=KEPT_BYTES)
     programs = Programs()
     packages = PackageScanner()
-    view = scan(image, (kept, programs, packages, *further))
+    secrets = SecretScanner()
+    view = scan(image, (packages, secrets, *(() if secrets_alone else (kept, programs)), *further))
     document = image_document.read(image)
     owned, found = packages.owned(view), packages.packages(view)
-    return Contents(image, document, view, kept, programs, owned=owned, packages=found, unread=packages.notes)
+    return Contents(image, document, view, kept, programs, owned=owned, packages=found, unread=packages.notes, scanner=secrets)
 
 
 def identity(image: Image) -> str:
@@ -60,25 +64,26 @@ def identity(image: Image) -> str:
     return f"{above}{slash}{last.partition(':')[0]}"
 
 
-def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors | None = None) -> None:
-    """Judge an image, and add what comes of it to `outcome`."""
+def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors | None = None, only: str = "") -> None:
+    """Judge an image, and add what comes of it to `outcome`. `only`: the rules whose ids begin so."""
     document = contents.document
     if anchors is not None:
         anchors.align(document)  # it may know better than we do which lines are of the base image
     opened = _Places(linter, contents, anchors)
     plan = opened.plan
-    for rule in plan.images.rules:
+    dispatch = plan.images_of(only)
+    for rule in dispatch.rules:
         outcome.rules[rule.id] = rule
     outcome.files.update(opened.files)
     context = ImageContext(contents, plan.settings, linter.options.today)
     found: dict[tuple[str, str, Span], Judged] = {}
-    for result in plan.images.judge(context):
+    for result in dispatch.judge(context):
         if isinstance(result, Crash):
             outcome.errors.append(crash_error(result, document.file.path))
         else:
             found.setdefault((result.rule.id, result.match.about, result.match.span if not result.match.about else Span(0, 0)), result)
     if anchors is None:
-        opened.mask(contents.secrets)
+        opened.mask({*contents.secrets, *image_credentials.quoted(contents)})
     for result in sorted(found.values(), key=lambda each: (each.match.span, each.rule.id, each.match.about)):
         opened.weigh(result, outcome)
     outcome.notices.extend(opened.notices())
@@ -141,10 +146,10 @@ class _Places:
             yield from opened.notices(())
 
 
-def lint(linter: Linter, images: Iterable[tuple[Contents, Anchors | None]]) -> Outcome:
-    """Judge images; findings come back sorted by place, with fingerprints."""
+def lint(linter: Linter, images: Iterable[tuple[Contents, Anchors | None]], only: str = "") -> Outcome:
+    """Judge images; findings come back sorted by place, with fingerprints. `only`: see `judge`."""
     outcome = Outcome([], [], [], [], {}, {})
     for contents, anchors in images:
-        judge(linter, contents, outcome, anchors)
+        judge(linter, contents, outcome, anchors, only)
     finish(outcome, fingerprints=linter.options.fingerprints)
     return outcome

@@ -119,6 +119,14 @@ class _Plan:
             self._images = ImageDispatch(self._chosen)
         return self._images
 
+    def images_of(self, prefix: str) -> "ImageDispatch":
+        """The rules on images whose ids begin so."""
+        if not prefix:
+            return self.images
+        from hardener.engine.dispatch_images import ImageDispatch
+
+        return ImageDispatch([source for source in self._chosen if source.rule.id.startswith(prefix)])
+
     def severity(self, result: Judged) -> Severity | None:
         """Return how severe a match is under this configuration; None when its rule does not run here."""
         severity = self.severities.get(result.rule.id)

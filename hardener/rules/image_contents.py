@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hardener.images.view import Found, LayerSummary, View
     from hardener.rules.image_document import ImageDocument, Step
     from hardener.rules.image_programs import Programs
+    from hardener.rules.secrets.scanner import Leak, SecretScanner
     from hardener.text import Span
 
 _KEPT: Final = frozenset(
@@ -63,6 +64,7 @@ class Contents:
         owned: Owned | None = None,
         packages: tuple[Package, ...] | None = None,
         unread: tuple[str, ...] = (),
+        scanner: SecretScanner | None = None,
     ) -> None:
         self.image = image
         self.document = document
@@ -73,6 +75,7 @@ class Contents:
         self.unread = unread  # package databases that could not be read, and why
         self.secrets: set[str] = set()  # credentials that rules have met in the image's text: no report shows them
         self._kept = kept
+        self._scanner = scanner
 
     def __repr__(self) -> str:
         return f"Contents({self.image.name!r})"
@@ -80,6 +83,11 @@ class Contents:
     def text(self, path: str) -> bytes | None:
         """Return a small file of the final image, of those that `is_kept` names."""
         return self._kept.text(self.view, path)
+
+    @cached_property
+    def leaks(self) -> tuple[Leak, ...]:
+        """The credentials in the files of all layers, without those of files that packages have brought as they are."""
+        return () if self._scanner is None else self._scanner.leaks(self.view, self.owned)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -5,8 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from secret_samples import alnum, github, hexa, jwt, pem
-from test_secrets import TOKENS
+from secret_samples import TOKENS, alnum, github, hexa, jwt, pem
 
 from hardener.rules.secrets import contents, prefilter
 from hardener.rules.secrets.contents import OVERLAP, REACH, Hit, inspect, inspect_piece, look

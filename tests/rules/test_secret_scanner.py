@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from layouts import Layout, entry, folder, tar
-from secret_samples import alnum, github, hexa, pem
-from test_secrets import TOKENS
+from secret_samples import TOKENS, alnum, github, hexa, pem
 
 from hardener.images.find import find
 from hardener.images.scan import LARGE, WINDOW, scan

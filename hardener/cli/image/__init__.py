@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Name -> what it does, in one line; the module is hardener.cli.image.<name>.
 SUBCOMMANDS: Final[dict[str, str]] = {
     "lint": "judge images: who they run as, what they hold, what they show, where they come from; the exit code is the gate",
+    "secrets": "find the credentials in all layers, deleted ones included, in configuration and history",
     "layers": "list the layers: size, what made them, what they added, changed and deleted, and what is wasted",
     "diff": "show what is different in a second image: packages, files, configuration",
     "cves": "match the packages of an image with a mirror of OSV advisories, offline",

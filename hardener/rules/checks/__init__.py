@@ -20,7 +20,7 @@ SERVICE_TOPICS: Final = (
 )  # fmt: skip
 """The modules of `checks/service/`: about services, and imported only where there are any."""
 
-IMAGE_TOPICS: Final = ("accounts", "privileges", "configuration", "secrets", "leftovers", "tools", "provenance")
+IMAGE_TOPICS: Final = ("accounts", "privileges", "configuration", "secrets", "secret_files", "leftovers", "tools", "provenance")
 """The modules of `checks/image/`: about images, and imported only where there are any."""
 
 TOPICS: Final = (
