@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hardener.cli import image_options, named
@@ -25,7 +26,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Fetch each image; its digest and its name in full come last."""
     places = named.here()
-    return named.each(args.names, lambda name: _pull(name, places, args))
+    try:
+        return named.each(args.names, lambda name: _pull(name, places, args))
+    except KeyboardInterrupt:
+        os._exit(130)  # threads may wait for a registry that is silent; what has come is continued by the next pull
 
 
 def _pull(text: str, places: Places, args: Namespace) -> None:

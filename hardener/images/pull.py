@@ -125,12 +125,17 @@ def _layers(image: Image, store: Stock, registry: Registry, reference: Reference
             progress.finish(name)
         return new
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         waiting = [pool.submit(fetch, descriptor) for descriptor in unique.values()]
-        try:
-            return sum(one.result() for one in waiting) > 0
-        except BaseException:
-            ended.set()  # the others end with their next piece
-            for one in waiting:
-                one.cancel()
-            raise
+        new = sum(one.result() for one in waiting) > 0
+    except KeyboardInterrupt:
+        ended.set()
+        pool.shutdown(wait=False, cancel_futures=True)  # a registry that is silent would keep us waiting
+        raise
+    except BaseException:
+        ended.set()  # the others end with their next piece
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+    return new

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Final
 
 LIMIT: Final = 8 << 20  # bytes of a document: registries take 4 MiB
-SHORTEST: Final = 4  # digits of a digest that may stand for an image
+SHORTEST: Final = 6  # digits of a digest that may stand for an image
 SHORT: Final = 12  # digits that are shown of one, as docker does
 _OTHERS_WRITE, _KIND, _REGULAR = 0o022, 0o170000, 0o100000
 _HEX: Final = frozenset("0123456789abcdef")

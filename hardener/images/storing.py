@@ -58,7 +58,7 @@ class Stock(Store):
     @contextmanager
     def using(self) -> Iterator[None]:
         """Keep what nobody names yet from being collected."""
-        with _locked(f"{self.folder}/users", fcntl.LOCK_SH, "another command is tidying the store up"):
+        with locked(f"{self.folder}/users", fcntl.LOCK_SH, "another command is tidying the store up"):
             yield
 
     def put(self, descriptor: Descriptor, content: bytes) -> None:
@@ -168,7 +168,7 @@ class Stock(Store):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with _locked(f"{self.folder}/lock", fcntl.LOCK_EX, "another command is changing the names of images"):
+        with locked(f"{self.folder}/lock", fcntl.LOCK_EX, "another command is changing the names of images"):
             yield
 
     def _write(self, rows: list[dict[str, object]]) -> None:
@@ -204,10 +204,12 @@ class Stock(Store):
     def collect(self, *, now: bool = False) -> int:
         """Remove blobs that no image needs, and old downloads that nobody works on (`now`: all such); return the bytes that are free now.
 
-        While others put blobs in, nothing is removed: what they have put in has no name yet.
+        While others put blobs in, nothing is removed, for what they have put in has no name yet: it raises `Busy`, `now` after a while.
         """
         freed = 0
-        with told(self.folder), _locked(f"{self.folder}/users", fcntl.LOCK_EX, "other commands are using the store"), self._alone():
+        busy = "other commands put images into the store, or read them"
+        alone = locked(f"{self.folder}/users", fcntl.LOCK_EX, busy, PATIENCE_S if now else 0.0)
+        with told(self.folder), alone, self._alone():
             blobs = self.needed().blobs
             for algorithm in os.listdir(f"{self.folder}/blobs"):
                 folder = f"{self.folder}/blobs/{algorithm}"
@@ -313,12 +315,17 @@ def _is(fd: int, path: str) -> bool:
         return False
 
 
+class Busy(HardenError):
+    """Somebody else holds a lock, for longer than one is ready to wait."""
+
+
 @contextmanager
-def _locked(path: str, kind: int, what: str) -> Iterator[None]:
+def locked(path: str, kind: int, what: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Hold the lock of a file, LOCK_SH or LOCK_EX of flock(2). `what` is said of who has it, in the `Busy` that it raises then."""
     with told(os.path.dirname(path)):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while True:
             try:
                 fcntl.flock(fd, kind | fcntl.LOCK_NB)
@@ -326,7 +333,7 @@ def _locked(path: str, kind: int, what: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     how = f"wait for it, or end it (`fuser {path}` names it)"
-                    raise HardenError(f"{what}, and has been for {PATIENCE_S:.0f} s", where=path, how=how) from None
+                    raise Busy(what, where=path, how=how) from None
                 time.sleep(_STEP_S)
         yield
     finally:

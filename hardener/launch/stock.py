@@ -107,7 +107,7 @@ def remove(places: Places, stock: Stock, text: str, *, force: bool) -> Removed:
     `force` removes it all the same, but never the layers that the container is started from, and all names where a digest was given.
     """
     from hardener.images.listing import called, familiar
-    from hardener.images.storing import names
+    from hardener.images.storing import Busy, names
     from hardener.oci import reference
 
     image = known(stock, text)
@@ -128,7 +128,10 @@ def remove(places: Places, stock: Stock, text: str, *, force: bool) -> Removed:
     stock.untag("", image.digest)
     done.lines += [f"Untagged: {familiar(name)}" for name in all_names]
     done.lines.append(f"Deleted: {image.digest}")
-    done.freed = _tidy(places, stock, now=False)
+    try:
+        done.freed = _tidy(places, stock, now=False)
+    except Busy:  # somebody fetches something: `harden prune` removes the rest, or the next `harden rmi`
+        return done
     return done
 
 
@@ -152,8 +155,12 @@ def prune(places: Places, stock: Stock, *, everything: bool) -> Removed:
 
 
 def _tidy(places: Places, stock: Stock, *, now: bool) -> int:
+    """Remove what nothing needs any more; return the bytes that are free. Raises `Busy` where others are at it, `now` after a while."""
+    from hardener.images.storing import PATIENCE_S
     from hardener.launch import unpacked
 
-    freed = stock.collect(now=now)
-    keep = {layer for use in uses(places) for layer in use.layers}
-    return freed + unpacked.tidy(places.cache, stock.needed().diff_ids, keep)
+    def needed() -> set[str]:
+        folders = [layer for use in uses(places) for layer in use.layers]
+        return {diff_id.replace(":", "-") for diff_id in stock.needed().diff_ids} | {folder.rpartition("/")[2] for folder in folders}
+
+    return stock.collect(now=now) + unpacked.tidy(places.cache, needed, patience_s=PATIENCE_S if now else 0.0)

@@ -16,12 +16,10 @@ from hardener.runtime import kept, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from typing import Final
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from hardener.images.image import Image
-
-_TRIES: Final = 5
 
 
 def layers(image: Image, cache: str) -> tuple[str, ...]:
@@ -29,15 +27,28 @@ def layers(image: Image, cache: str) -> tuple[str, ...]:
 
     They stay while this process lives: `tidy` does not take them away from a container that has no record.
     """
+    from fcntl import LOCK_SH
+
     from hardener.images import image as images
 
     folders = images.folders(image, cache)
-    for _ in range(_TRIES):
-        if hold(folders, cache):
-            return folders
+    if hold(folders, cache):
+        return folders
+    with _lock(cache, LOCK_SH, "another command is tidying up"):
         _unpack(image, cache)
         _note(folders, cache)
-    raise HardenError("the layers of the image are removed as fast as they are unpacked", where=cache, how="let `harden prune` end first")
+        if not hold(folders, cache):
+            raise HardenError("somebody has removed the layers of the image as they were unpacked", where=cache, how="try again")
+    return folders
+
+
+def _lock(cache: str, kind: int, what: str, patience_s: float = 20.0) -> AbstractContextManager[None]:
+    """Hold the lock of the folder of layers: shared by who unpacks, alone for who removes."""
+    from hardener.images.storing import locked
+
+    places.ensure(cache)
+    places.ensure(f"{cache}/layers")
+    return locked(f"{cache}/layers/.lock", kind, what, patience_s)
 
 
 def hold(folders: tuple[str, ...], cache: str) -> bool:
@@ -58,7 +69,6 @@ def hold(folders: tuple[str, ...], cache: str) -> bool:
 def _unpack(image: Image, cache: str) -> None:
     from hardener.images import unpack
 
-    places.ensure(cache)
     if posix.geteuid() == 0:
         unpack.layers(image, cache)
         return
@@ -89,43 +99,56 @@ def _key(folders: tuple[str, ...]) -> str:
     return kept.key([folder.rpartition("/")[2] for folder in folders])
 
 
-def tidy(cache: str, diff_ids: Collection[str], keep: Collection[str]) -> int:
-    """Remove the layers that neither an image (by the digests of their tars) nor a container needs; return the bytes that are free now.
+def tidy(cache: str, needed: Callable[[], set[str]], *, patience_s: float) -> int:
+    """Remove the layers that nothing needs; return the bytes that are free now. Raises `Busy` while others unpack.
 
-    `keep` are folders that records name. Layers that a running command holds stay.
+    `needed` returns the names (ALGORITHM-DIGITS) that images and records need. It is asked when nobody can begin to use a layer any more,
+    so that a container which has its record by now has it there. Layers that a running command holds stay.
     """
+    from fcntl import LOCK_EX
+
     home = f"{cache}/layers"
-    names = places.listed(home)
-    needed = {diff_id.replace(":", "-") for diff_id in diff_ids} | {folder.rpartition("/")[2] for folder in keep}
-    held = {name for mark in names if mark.startswith(".use-") for name in _held(f"{home}/{mark}", needed)}
+    if not posix.access(home, posix.F_OK):
+        return 0
     freed = 0
-    for name in names:
-        if name in needed or name in held or name.startswith("."):
-            continue
-        freed += _drop(home, name)
+    with _lock(cache, LOCK_EX, "other commands unpack images", patience_s):
+        marks = [_Mark(f"{home}/{name}") for name in places.listed(home) if name.startswith(".use-")]
+        try:
+            keep = needed().union(*[mark.names for mark in marks if not mark.ours])
+            for mark in marks:
+                if mark.ours and not keep.issuperset(mark.names):
+                    posix.unlink(mark.path)  # before its layers: who waits for it sees that it is gone
+            for name in places.listed(home):
+                if _is_left_over(name) if name.startswith(".") else name not in keep:
+                    freed += _drop(home, name)
+        finally:
+            for mark in marks:
+                posix.close(mark.fd)
     return freed
 
 
-def _held(mark: str, needed: set[str]) -> list[str]:
-    """Return the layers of a mark that somebody holds; a mark that nobody holds goes before its layers do."""
-    import fcntl
+class _Mark:
+    """What says which layers an image has; `ours` is whether nobody holds it but we, who do from now on."""
 
-    try:
-        fd = posix.open(mark, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
-    except OSError:  # another command tidies up as well
-        return []
-    try:
-        names = posix.read(fd, 1 << 20).decode().split("\n")
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not needed.issuperset(names):
-            posix.unlink(mark)
-    except BlockingIOError:
-        return names
-    except (OSError, UnicodeDecodeError):
-        return []
-    finally:
-        posix.close(fd)
-    return []
+    __slots__ = ("fd", "names", "ours", "path")
+
+    def __init__(self, path: str) -> None:
+        import fcntl
+
+        self.path = path
+        self.fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.ours = True
+        except BlockingIOError:
+            self.ours = False
+        self.names = set(posix.read(self.fd, 1 << 20).decode("ascii", "replace").split("\n"))
+
+
+def _is_left_over(name: str) -> bool:
+    """Tell whether a killed command has left something."""
+    kind, _, rest = name.partition("-")
+    return kind == ".new" and not posix.access(f"/proc/{rest.partition('-')[0]}", posix.F_OK)
 
 
 def _drop(home: str, name: str) -> int:
@@ -133,15 +156,16 @@ def _drop(home: str, name: str) -> int:
 
     from hardener.runtime.removal import remove_tree
 
-    gone = f"{home}/.new-{posix.getpid()}-{name}"  # as what a killed command leaves: swept by whoever unpacks next
+    gone = f"{home}/.new-{posix.getpid()}-gone-{name.lstrip('.')}"[: len(home) + 200]  # as what a killed command leaves
     size = 0
     try:
         posix.rename(f"{home}/{name}", gone)
+        if posix.lstat(gone).st_mode & 0o170000 != 0o040000:
+            posix.unlink(gone)
+            return 0
         for above, _, files in os.walk(gone):
             size += sum([os.lstat(f"{above}/{file}").st_blocks * 512 for file in files])
         remove_tree(gone)
-    except FileNotFoundError:
-        return size
     except OSError as error:
         raise places.trouble(error, f"{home}/{name}") from error
     return size

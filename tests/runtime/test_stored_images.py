@@ -178,7 +178,7 @@ def test_rmi_takes_names_away_and_then_the_image(harden: Lives, registry: TinyRe
     assert harden.do("rmi", "-f", name) == ""
     assert harden("rmi", name).returncode == 2
     harden.do("prune", "-f")
-    assert [path.name for path in (harden.folder / "cache" / "layers").glob("*")] == []
+    assert [path.name for path in (harden.folder / "cache" / "layers").glob("*")] == [".lock"]
     assert [path.name for path in (harden.folder / "data" / "images").rglob("blobs/*/*")] == []
 
 
@@ -306,6 +306,51 @@ def test_commands_that_are_killed_at_any_moment_leave_a_store_that_works(harden:
     assert left(harden) == []
 
 
+def test_what_others_fetch_is_not_waited_for(harden: Lives, registry: TinyRegistry) -> None:
+    one, two = f"{registry.host}/app:v1", f"{registry.host}/app:v2"
+    harden.do("pull", two)
+    registry.push(layout(harden.folder.parent / "other", v1="three").path, "other:v1")
+    registry.blobs.update({digest: content for digest, content in registry.blobs.items() if len(content) < 100_000})
+    shared = max(registry.blobs, key=lambda digest: len(registry.blobs[digest]))
+    (harden.folder / "data" / "images" / "blobs" / "sha256" / shared[7:]).unlink()
+    registry.trouble = Slow(registry, 0.2)
+    slow = harden.open("pull", one)
+    until(lambda: any(path.stat().st_size for path in (harden.folder / "data" / "images" / "partial").glob("*")))
+    began = time.monotonic()
+    assert harden.do("rmi", two).startswith(f"Untagged: {two}\n")
+    assert slow.poll() is None
+    assert time.monotonic() - began < 10
+    slow.send_signal(signal.SIGINT)
+    slow.communicate(timeout=20)
+    assert slow.returncode == 130
+    harden.do("prune", "-f")
+    assert list((harden.folder / "data" / "images").rglob("blobs/*/*")) == []
+
+
+@pytest.mark.parametrize("command", ["pull", "run"])
+def test_a_pull_of_a_silent_registry_ends_when_it_is_asked_to(harden: Lives, registry: TinyRegistry, command: str) -> None:
+    waits = threading.Event()
+    goes_on = threading.Event()
+    largest = max(registry.blobs, key=lambda digest: len(registry.blobs[digest]))
+
+    def silent(request: BaseHTTPRequestHandler) -> bool:
+        if not request.path.endswith(largest):
+            return False
+        waits.set()
+        goes_on.wait(30)
+        return True
+
+    registry.trouble = silent
+    started = harden.open(command, f"{registry.host}/app:v1", start_new_session=True)
+    try:
+        assert waits.wait(60)
+        os.killpg(started.pid, signal.SIGINT)
+        started.communicate(timeout=20)
+    finally:
+        goes_on.set()
+    assert started.returncode == 130
+
+
 def test_pulls_and_removals_at_once_never_break_an_image(harden: Lives, registry: TinyRegistry) -> None:
     name = f"{registry.host}/app:v1"
     ended = threading.Event()
@@ -417,7 +462,7 @@ def test_an_ordinary_user_loads_runs_and_tidies_up(folder: Path, ranges: str) ->
     assert store.stat().st_mode & 0o777 == 0o700
     pruned = user.harden("prune", "-a", "-f")
     assert (pruned.returncode, "untagged: app:v1" in pruned.stdout) == (0, True), pruned
-    assert list((user.home / ".cache/hardener/layers").glob("*")) == []
+    assert [path.name for path in (user.home / ".cache/hardener/layers").glob("*")] == [".lock"]
 
 
 def test_a_server_that_wants_a_login_is_told_how(harden: Lives) -> None:
