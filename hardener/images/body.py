@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PIECE: Final = 1 << 20
 BUFFER: Final = 256 << 10
+ROOM: Final = 32 << 10  # bytes to ask the system for at first
+MOMENT_S: Final = 0.1
 SLOW_BYTES: Final = 32 << 10  # of a window of `stall_s`: less is no transfer
 PROGRESS_BYTES: Final = 4 << 20  # after which a connection that breaks has not been in vain
 
@@ -74,6 +76,7 @@ class Body(io.RawIOBase):
         self._pace = Pace(stall_s, where)
         self._stream: Stream | None = connect(offset) if offset < size else None
         self._attempt = 0
+        self._room = ROOM
         self._good = offset  # where the last connection began that was not in vain
 
     def readable(self) -> bool:
@@ -81,31 +84,35 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill a buffer with what has arrived; 0 at the end, which is where the descriptor says."""
-        view = memoryview(buffer).cast("B")
-        room = min(len(view), PIECE)
-        while self._stream is not None and room:
+        """Fill a buffer with what comes in a moment; 0 at the end, which is where the descriptor says."""
+        view = memoryview(buffer).cast("B")[:PIECE]
+        began = monotonic()
+        took = 0
+        # TLS comes in records of 16 KiB: whoever reads us has as much to do for one as for many.
+        while self._stream is not None and took < len(view) and not (took and monotonic() - began > MOMENT_S):
             try:
-                piece = self._pace.read(self._stream, room)
+                piece = self._pace.read(self._stream, min(len(view) - took, self._room))
                 if not piece:
                     raise Trouble(f"the answer ended after {self._at} of {self._size} bytes", where=self._where, again=True)
             except Trouble as trouble:
                 self._again(trouble)
                 continue
-            return self._take(piece, view)
-        return 0
+            self._take(piece, view[took:])
+            took += len(piece)
+        return took
 
-    def _take(self, piece: bytes, view: memoryview) -> int:
+    def _take(self, piece: bytes, view: memoryview) -> None:
         if self._at + len(piece) > self._size:
             self.close()
             raise Trouble(f"more than the {self._size} bytes of the blob came", where=self._where, how="the registry is broken, or hostile")
         view[: len(piece)] = piece
         self._at += len(piece)
+        # Room is taken from the system and given back each time: about as much as comes is enough.
+        self._room = min(max(2 * len(piece), ROOM), PIECE)
         if self._at - self._good >= PROGRESS_BYTES:
             self._good, self._attempt = self._at, 0
         if self._at == self._size:
             self._release()
-        return len(piece)
 
     def _again(self, trouble: Trouble) -> None:
         self._release()
