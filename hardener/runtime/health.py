@@ -11,7 +11,7 @@ from __future__ import annotations
 import posix
 import time
 
-from hardener.linux import calls, procfs, signals
+from hardener.linux import procfs, signals
 from hardener.oci import json_text
 from hardener.runtime import clock, detach, leftovers
 
@@ -91,18 +91,22 @@ class Monitor:
         self._since, self._start_s = clock.moment(), time.monotonic()
         self._late_s = self._start_s + self._timeout_s + GRACE_S
         self._data = b""
-        self.fd, theirs = posix.pipe2(posix.O_CLOEXEC)
+        try:
+            self.fd, theirs = posix.pipe2(posix.O_CLOEXEC)
+        except OSError as error:  # too many are open: whatever happens here, the container goes on
+            self._result(FAILED, f"the check could not be started: {posix.strerror(error.errno or 0)}")
+            return
         try:
             self._pid = posix.fork()
-        except OSError:  # of too many processes, say
-            posix.close(self.fd)
+        except OSError as error:  # there are too many processes, say
+            for fd in (self.fd, theirs):
+                posix.close(fd)
             self.fd = None
-            self._result(FAILED, "the check could not be started: this machine has no room for another process")
+            self._result(FAILED, f"the check could not be started: {posix.strerror(error.errno or 0)}")
             return
-        finally:
-            if self._pid or self.fd is None:
-                posix.close(theirs)
-        if not self._pid:
+        if self._pid:
+            posix.close(theirs)
+        else:
             try:
                 detach.only([theirs])
                 detach.become("probe", [*self._words, f"report={theirs}", f"timeout_s={self._timeout_s}"], [theirs])
@@ -140,9 +144,7 @@ class Monitor:
             return
         posix.close(self.fd)
         self.fd = None
-        pidfd = calls.pidfd_open(self._pid)  # nobody has waited for it: the number is still its own
-        signals.send(pidfd, signals.KILL)
-        posix.close(pidfd)
+        posix.kill(self._pid, signals.KILL)  # nobody has waited for it: the number is still its own
         posix.waitpid(self._pid, 0)
 
     def _write(self) -> None:

@@ -131,7 +131,11 @@ def open_database(path: str, wanted: Callable[[str], bool], cache: str, *, tell:
             if source.ecosystem and not wanted(source.ecosystem):
                 continue
             found = Index(source.path) if source.kind == "index" else _indexed(source, cache, tell)
-            parts.append(Part(source, found, found.built(), tuple(found.coverage())))
+            try:
+                parts.append(Part(source, found, found.built(), tuple(found.coverage())))
+            except HardenError:
+                found.close()
+                raise
     except BaseException:
         Database(path, parts).__exit__(None, None, None)
         raise
@@ -153,12 +157,8 @@ def _indexed(source: Source, cache: str, tell: Callable[[str], None]) -> Index:
     prefix, suffix = _name(source)
     path = os.path.join(folder, f"{prefix}-{suffix}.sqlite")
     if os.path.exists(path):
-        try:
-            found = Index(path)
-            found.built()
-        except HardenError:  # of another version of ours, or damaged: it can be made anew
-            pass
-        else:
+        found = _sound(path)
+        if found is not None:
             return found
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -173,6 +173,21 @@ def _indexed(source: Source, cache: str, tell: Callable[[str], None]) -> Index:
             except FileNotFoundError:  # another process was faster
                 continue
     return Index(path)
+
+
+def _sound(path: str) -> Index | None:
+    """Return an index that can be read; None for one of another version of ours, or a damaged one: it is made anew."""
+    try:
+        found = Index(path)
+    except HardenError:
+        return None
+    try:
+        found.built()
+        found.coverage()
+    except HardenError:
+        found.close()
+        return None
+    return found
 
 
 def _passing(source: Source, tell: Callable[[str], None]) -> Index:

@@ -144,11 +144,15 @@ class Index:
         try:
             # Immutable: no lock and no journal are looked for, so that it may lie where we cannot write.
             self._connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from None
+        try:
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA cell_size_check = ON")
             whose = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
+            self.close()
             raise self._damaged(error) from None
         if whose != APPLICATION or version != FORMAT:
             self.close()
