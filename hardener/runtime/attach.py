@@ -117,8 +117,8 @@ def _pass_on(peer: socket, state: State, signal: int) -> None:
 def _receive(peer: socket) -> bytes:
     try:
         return peer.recv(CHUNK + 1)
-    except ConnectionResetError:
-        return b""
+    except ConnectionResetError:  # told once: it has gone without reading all of ours, and what it had said still waits
+        return peer.recv(CHUNK + 1)
 
 
 def _send(peer: socket, message: bytes) -> None:

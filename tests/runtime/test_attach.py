@@ -14,6 +14,8 @@ from pathlib import Path
 
 from lives import Lives, catches, until
 
+from hardener.runtime import attach
+
 SH = ("host", "sh", "-c")
 ECHO = 'echo ready; while read line; do echo "got $line"; done; echo over'
 
@@ -205,3 +207,15 @@ def test_a_terminal_without_one_of_ours(harden: Lives) -> None:
     process = attached(harden)
     harden.do("kill", "-s", "USR1", "one")
     assert (*process.communicate(timeout=60), process.returncode) == ("/dev/pts/0\nerr\n", "", 2)
+
+
+def test_what_was_said_before_the_end_is_heard_whoever_has_read_our_input() -> None:
+    """A socket that is closed with something unread tells of that first, and then gives what is still in it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.send(b"e")
+    theirs.send(b"x5")
+    theirs.close()
+    try:
+        assert [attach._receive(ours), attach._receive(ours)] == [b"x5", b""]
+    finally:
+        ours.close()
