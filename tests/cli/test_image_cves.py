@@ -166,6 +166,18 @@ def test_sarif_stands_in_the_history(harden: Harden, image: str, db: str, tmp_pa
     assert run["invocations"][0]["executionSuccessful"] is True
 
 
+def test_sarif_stands_in_the_dockerfile(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text('FROM debian:12\nCMD ["bash"]\nRUN pip install jinja2\n')
+    log = json.loads(harden("image", "cves", "--db", db, image, "--format", "sarif", "--dockerfile", "Dockerfile").out)
+    jsonschema.validate(log, json.loads(SCHEMA.read_text()))
+    places = {each["ruleId"]: each["locations"][0]["physicalLocation"] for each in log["runs"][0]["results"]}
+    found = {name: (place["artifactLocation"]["uri"], place["region"]["snippet"]["text"]) for name, place in places.items()}
+    assert found["CVE-2024-22195"] == ("Dockerfile", "RUN pip install jinja2")
+    assert found["CVE-2024-2961"] == ("Dockerfile", "debian:12")
+    result = harden("image", "cves", "--db", db, image, "--format", "sarif", "--dockerfile", "missing")
+    assert (result.code, "this file cannot be judged" in result.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [((), 1), (("--fail-on", "critical"), 1), (("--fail-on", "never"), 0), (("--fail-on", "low", "--ignore-unfixed"), 1)],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
+    from hardener.engine.image_anchors import InDockerfile
     from hardener.finding import Location
     from hardener.images.advisories.exceptions import Rule
     from hardener.images.image import Image, Layer
@@ -42,6 +43,7 @@ def configure(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     add = group.add_argument
     add("--format", choices=FORMATS, default="table", help="what goes to standard output (default: table)")
+    add("--dockerfile", metavar="FILE", help="in SARIF, findings stand in the lines of the Dockerfile that the image was built from")
     add("--output", metavar="FILE", help="write the report to a file instead")
     add(
         "--fail-on",
@@ -65,6 +67,7 @@ def run(args: Namespace) -> int:
 
     rules = [rule for path in args.ignore_file for rule in exceptions.ignore_file(path)]  # what is wrong is told before any work is done
     database.sources(args.db)
+    anchors = _anchors(args.dockerfile)
     image = image_options.image(args)
     rules += [rule for path in args.vex for rule in exceptions.vex(path, _names(image))]
     if args.write_index:
@@ -75,7 +78,7 @@ def run(args: Namespace) -> int:
     if args.format == "sarif":
         from hardener.reports import cves_sarif
 
-        shown = cves_sarif.log(report, _places(look), errors)
+        shown = cves_sarif.log(report, _places(look, anchors), errors)
     else:
         from hardener.reports import cves
 
@@ -163,16 +166,33 @@ def _blind(report: Cves) -> list[str]:
     return [*missing, *report.unread]
 
 
-def _places(look: _Look) -> Callable[[int], Location]:
-    """Return what tells where a package stands: in a text of what made each layer, at the line of the layer that it is in."""
-    from hardener.text import SourceFile, Span
+def _places(look: _Look, anchors: InDockerfile | None) -> Callable[[int], Location]:
+    """Return what tells where a package stands: at the line that made its layer, of the image's history or of its Dockerfile."""
+    from hardener.rules import image_document
 
-    lines = [_origin(layer).instruction.replace("\n", " ") or f"# layer {layer.index + 1}" for layer in look.image.layers]
-    file = SourceFile(look.image.name, "".join(f"{line}\n" for line in lines))
+    document = image_document.read(look.image)
+    if anchors is not None:
+        anchors.align(document)
 
     def place(index: int) -> Location:
         layer = look.packages[index].layer
-        start = sum(len(line) + 1 for line in lines[: layer.index]) if layer is not None else 0
-        return locate(file, Span(start, start + len(lines[layer.index if layer is not None else 0])))
+        span = document.of(layer).span if layer is not None else document.place()
+        return locate(document.file, span) if anchors is None else locate(*anchors.place(span))
 
     return place
+
+
+def _anchors(path: str | None) -> InDockerfile | None:
+    if path is None:
+        return None
+    from os.path import abspath
+
+    from hardener.engine import targets
+    from hardener.engine.image_anchors import InDockerfile
+    from hardener.finding import FileError
+    from hardener.sources import dockerfile
+
+    file = targets.read(targets.Target(path, abspath(path)))
+    if isinstance(file, FileError):
+        raise HardenError(f"this file cannot be judged: it {file.message}", where=path, how="check the path")
+    return InDockerfile(dockerfile.parse(file), abspath(path))
