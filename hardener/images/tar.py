@@ -9,6 +9,7 @@ Sources: POSIX.1-2017, pax; the GNU tar manual, "Basic Tar Format"; image-spec, 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from zlib import adler32
 
 from hardener.errors import HardenError
 
@@ -274,7 +275,9 @@ class Reader:
 
     def _check(self, block: bytes) -> None:
         said = self._number(block[148:156], "checksum")
-        if said != sum(block) - sum(block[148:156]) + 256:
+        # The lower half of Adler-32 is the sum of bytes, in a seventh of the time: exact for 256 of them (255 * 256 < 65521).
+        added = (adler32(block[:256], 0) & 0xFFFF) + (adler32(block[256:], 0) & 0xFFFF)
+        if said != added - sum(block[148:156]) + 256:
             signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:]) + 256
             if said != signed:
                 raise self._damaged("a checksum is wrong")
