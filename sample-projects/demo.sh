@@ -64,6 +64,7 @@ images="$folder/images"
 signed=
 show 0 python3 image-layers/layout.py "$images"
 show 0 harden image layers "$images:naive"
+show 1 harden image secrets "$images:naive"
 show 1 harden image lint "$images:naive"
 show 0 harden image lint "$images:fixed"
 if python3 -c 'import cryptography' 2>/dev/null; then
