@@ -208,7 +208,7 @@ class Stock(Store):
         """
         freed = 0
         busy = "other commands put images into the store, or read them"
-        alone = locked(f"{self.folder}/users", fcntl.LOCK_EX, busy, PATIENCE_S if now else 0.0)
+        alone = locked(f"{self.folder}/users", fcntl.LOCK_EX, busy, None if now else 0.0)
         with told(self.folder), alone, self._alone():
             blobs = self.needed().blobs
             for algorithm in os.listdir(f"{self.folder}/blobs"):
@@ -320,12 +320,12 @@ class Busy(HardenError):
 
 
 @contextmanager
-def locked(path: str, kind: int, what: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def locked(path: str, kind: int, what: str, patience_s: float | None = None) -> Iterator[None]:
     """Hold the lock of a file, LOCK_SH or LOCK_EX of flock(2). `what` is said of who has it, in the `Busy` that it raises then."""
     with told(os.path.dirname(path)):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
         while True:
             try:
                 fcntl.flock(fd, kind | fcntl.LOCK_NB)

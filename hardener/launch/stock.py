@@ -156,11 +156,10 @@ def prune(places: Places, stock: Stock, *, everything: bool) -> Removed:
 
 def _tidy(places: Places, stock: Stock, *, now: bool) -> int:
     """Remove what nothing needs any more; return the bytes that are free. Raises `Busy` where others are at it, `now` after a while."""
-    from hardener.images.storing import PATIENCE_S
     from hardener.launch import unpacked
 
     def needed() -> set[str]:
         folders = [layer for use in uses(places) for layer in use.layers]
         return {diff_id.replace(":", "-") for diff_id in stock.needed().diff_ids} | {folder.rpartition("/")[2] for folder in folders}
 
-    return stock.collect(now=now) + unpacked.tidy(places.cache, needed, patience_s=PATIENCE_S if now else 0.0)
+    return stock.collect(now=now) + unpacked.tidy(places.cache, needed, patience_s=None if now else 0.0)

@@ -42,7 +42,7 @@ def layers(image: Image, cache: str) -> tuple[str, ...]:
     return folders
 
 
-def _lock(cache: str, kind: int, what: str, patience_s: float = 20.0) -> AbstractContextManager[None]:
+def _lock(cache: str, kind: int, what: str, patience_s: float | None = None) -> AbstractContextManager[None]:
     """Hold the lock of the folder of layers: shared by who unpacks, alone for who removes."""
     from hardener.images.storing import locked
 
@@ -99,7 +99,7 @@ def _key(folders: tuple[str, ...]) -> str:
     return kept.key([folder.rpartition("/")[2] for folder in folders])
 
 
-def tidy(cache: str, needed: Callable[[], set[str]], *, patience_s: float) -> int:
+def tidy(cache: str, needed: Callable[[], set[str]], *, patience_s: float | None) -> int:
     """Remove the layers that nothing needs; return the bytes that are free now. Raises `Busy` while others unpack.
 
     `needed` returns the names (ALGORITHM-DIGITS) that images and records need. It is asked when nobody can begin to use a layer any more,
