@@ -175,6 +175,7 @@ class Report(NamedTuple):
     rules: tuple[Rule, ...]  # every rule that ran, sorted by id
     fail_on: Severity | None  # findings at or above it fail the run; None: never
     decided: int | None = None  # how many findings fail the run, where files have thresholds of their own or some are not shown
+    noun: str = "file"  # what `files` are, for people
 
     @property
     def failing(self) -> int:

@@ -73,10 +73,13 @@ class Judging:
         formats = {args.format, *(name for name, _ in self._outputs)}
         return bool(formats & _WITH_FINGERPRINTS) or self._baseline is not None or bool(args.write_baseline)
 
-    def finish(self, outcome: "Outcome", errors: "Iterable[FileError]" = (), text: "Text | None" = None) -> int:
-        """Write the reports; return the exit code. `text`: what the text report on standard output looks like, if not as usual."""
+    def finish(self, outcome: "Outcome", errors: "Iterable[FileError]" = (), text: "Text | None" = None, *, noun: str = "file") -> int:
+        """Write the reports; return the exit code.
+
+        `text`: what the text report on standard output looks like, if not as usual. `noun`: what was judged, for people.
+        """
         args = self._args
-        report = _report(args, outcome, tuple(errors), self._baseline, self.configs)
+        report = _report(args, outcome, tuple(errors), self._baseline, self.configs)._replace(noun=noun)
         for name, path in self._outputs:
             write_report(renderer(name)(report), path)
         color = args.format in ("text", "concise") and color_wanted(args.color, sys.stdout)

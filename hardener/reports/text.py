@@ -85,7 +85,7 @@ def error_line(error: FileError, paint: Paint) -> str:
 
 def headline(report: Report, summary: Summary, paint: Paint) -> str:
     """Return one line that sums up the run."""
-    checked = count(len(report.files), "file")
+    checked = count(len(report.files), report.noun)
     if not report.findings:
         if report.errors:
             return paint(BOLD, f"no findings in the {checked} that could be checked")

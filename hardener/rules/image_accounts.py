@@ -94,8 +94,9 @@ class Accounts:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is an id: digits, and not so many that it is none."""
-    return text.isdecimal() and text.isascii() and len(text) <= 10
+    """Whether a text is an id as Go's Atoi reads one (`+0`, `00`, `-0`), and the kernel may have it."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return digits.isdecimal() and digits.isascii() and len(digits) <= 10 and (text[0] != "-" or not digits.strip("0"))
 
 
 def _lines(data: bytes | None, fields: int) -> list[list[str]]:

@@ -198,12 +198,9 @@ class Survey:
                         pile.bytes += size
 
     def _tool(self, name: str, seen: Seen) -> None:
-        kind = _KIND_OF.get(name)
+        kind = _KIND_OF.get(tool_name(name))
         if kind is None:
-            match = _VERSIONED.fullmatch(name)
-            kind = _KIND_OF.get(match[1]) if match is not None else None
-            if kind not in ("compiler", "manager"):
-                return
+            return
         if seen.entry.kind == "symlink":
             found = self._view.find(seen.path)
             if found is None or found.entry.kind not in ("file", "hardlink"):
@@ -222,6 +219,14 @@ class Survey:
             found = self.dotenv
         if found is not None and not _FOREIGN.search(path):
             _keep(found, seen)
+
+
+def tool_name(name: str) -> str:
+    """Return what a program is called without machine and version: gcc for x86_64-linux-gnu-gcc-12; other programs as they are."""
+    if name in _KIND_OF:
+        return name
+    match = _VERSIONED.fullmatch(name)
+    return match[1] if match is not None and _KIND_OF.get(match[1]) in ("compiler", "manager") else name
 
 
 def _keep(found: list[Seen], seen: Seen) -> None:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from image_specs import Spec
 
 from hardener import cli
 
+SCHEMA = Path(__file__).parents[1] / "fixtures" / "sarif" / "sarif-schema-2.1.0.json"
 APP = """\
 FROM debian
 RUN install -m 4755 helper /opt/helper
@@ -282,3 +284,18 @@ def test_known_programs_count_only_while_they_are_those_of_the_package(capsys: p
     assert [finding["message"] for finding in report["findings"] if finding["rule"] == "HI104"] == [
         "/usr/bin/su is setuid: it runs as root, whoever starts it, and is not the file that the distribution ships"
     ]
+
+
+def test_sarif_is_valid_wherever_findings_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("Dockerfile").write_text(DOCKERFILE)
+    for words in ((), ("--dockerfile", "Dockerfile")):
+        log = lint(capsys, image(APP, f"image{len(words)}"), *words, form="sarif")
+        jsonschema.validate(log, json.loads(SCHEMA.read_text(encoding="utf-8")))
+        for result in log["runs"][0]["results"]:
+            region = result["locations"][0]["physicalLocation"]["region"]
+            assert region["snippet"]["text"].startswith(("CMD", "DB_", "RUN install"))
+
+
+def test_the_summary_counts_images(capsys: pytest.CaptureFixture[str]) -> None:
+    out = lint(capsys, image(APP, "one"), image(APP, "two"), form="text")
+    assert "8 findings in 2 of 2 images: 2 high, 4 medium, 2 low" in out

@@ -90,6 +90,10 @@ GROUP = b"root:x:0:\nstaff:x:50:app,root\n"
         ("0777", 5, 5),  # a name, although it looks like a number (CVE-2016-3697)
         ("nobody", None, None),
         ("99999999999", None, None),
+        ("+0", 0, 0),
+        ("-0", 0, 0),
+        ("-1", None, None),
+        ("+1000", 1000, 50),
         ("١٢", None, None),
     ],
 )

@@ -72,7 +72,8 @@ def run(args: Namespace) -> int:
         args.image = name
         images.append(image_options.image(args, data))
     found = [(image, _anchors(args, linter, image)) for image in images]  # all that can be wrong with options comes before the work
-    return judged.finish(lint(linter, ((_looked_through(args, image), anchors) for image, anchors in found)))
+    outcome = lint(linter, ((_looked_through(args, image), anchors) for image, anchors in found))
+    return judged.finish(outcome, noun="file" if args.dockerfile or args.inside else "image")
 
 
 def _looked_through(args: Namespace, image: Image) -> Contents:

@@ -102,14 +102,13 @@ def deceptive_name(contents: Contents, context: ImageContext) -> Iterator[Match]
             yield Match(contents.at(seen.layer), {"name": f"/{shown}", "what": f"{what} (U+{code:04X})"}, about=f"file:{shown}")
 
 
-# Words of the notes that a reader takes down, by how much what they tell may hide.
-_HIDING: Final = re.compile(
-    r"behind the end|after the end|garbage|control|direction|bidi|leads? out|disagree|twice|duplicate", re.IGNORECASE
+# Notes of the readers about what may hide something; the others are mere oddities.
+_HIDING: Final = re.compile(r"behind the end|lead out of|disagree")
+
+# What comes of looking at a folder of this machine, what rules of their own tell, and names that only matter on other systems.
+_NO_FINDING: Final = re.compile(
+    r"nothing verifies|other filesystems|may not be read|steps of the history|device nodes|control characters|only in case"
 )
-
-
-# What comes of looking at a folder of this machine, and what a rule of its own tells.
-_NO_FINDING: Final = re.compile(r"nothing verifies|other filesystems|may not be read|steps of the history")
 
 
 def odd_layers(contents: Contents, context: ImageContext) -> Iterator[Match]:

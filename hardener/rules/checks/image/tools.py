@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from hardener.finding import Match
-from hardener.rules.image_survey import size_text
+from hardener.rules.image_survey import size_text, tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def _tools(contents: Contents, kind: str) -> Iterator[Match]:
     found: list[Seen] = [seen for seen in contents.survey.tools[kind] if seen.path.rpartition("/")[2] not in used]
     if not found:
         return
-    names = list(dict.fromkeys(seen.path.rpartition("/")[2] for seen in found))
+    names = list(dict.fromkeys(tool_name(seen.path.rpartition("/")[2]) for seen in found))
     size = sum(seen.entry.size for seen in found if seen.entry.kind == "file") + contents.survey.trees.get(kind, 0)
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     own = [seen for seen in found if contents.is_own(seen.layer)]
