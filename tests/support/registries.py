@@ -5,6 +5,7 @@ of an OCI layout into any of them, by the words of the distribution specificatio
 """
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -222,12 +223,21 @@ class Server:
     """A server of HTTP on a free port of 127.0.0.1; `answer` says what it does, `seen` what it was asked: (method, path, headers)."""
 
     def __init__(self, certificate: Certificate | None = None) -> None:
+        self._open: set[socket.socket] = set()
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 20
+
+            def setup(self) -> None:
+                super().setup()
+                owner._open.add(self.connection)
+
+            def finish(self) -> None:
+                owner._open.discard(self.connection)
+                super().finish()
 
             def do_GET(self) -> None:
                 owner.seen.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
@@ -242,6 +252,8 @@ class Server:
                 pass
 
         class Quiet(ThreadingHTTPServer):
+            daemon_threads = False  # it waits for them at the end: nothing remains of a test
+
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a broken connection is what many tests are about
 
@@ -262,6 +274,9 @@ class Server:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
         self._thread.join()
+        for connection in list(self._open):  # whose client may come again, and does not
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         self._server.server_close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
