@@ -156,3 +156,30 @@ def _application() -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:
 
 def _cleaning() -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:
     yield _made("root/.ssh/.wh.id_ed25519", b"")
+
+
+_COMPOSE = {
+    "forge/compose.yaml": ("- DB_PASSWD=forge", "- POSTGRES_PASSWORD=forge"),
+    "cloud/compose.yaml": ("- MYSQL_PASSWORD=owncloud", "- MYSQL_ROOT_PASSWORD=owncloud", "- MYSQL_PASSWORD=owncloud"),
+    "whale/compose.yml": ("MYSQL_ROOT_PASSWORD: whalesong",),
+    "whale-queue/compose.yml": ("MYSQL_ROOT_PASSWORD: whalesong",),
+    "board/compose.yaml": ("- GF_SECURITY_ADMIN_PASSWORD=kibana",),
+    "windows/compose.yaml": ("SA_PASSWORD: example_456",),
+    "files/compose.yaml": ("- POSTGRES_PASSWORD=files", "- POSTGRES_PASSWORD=files"),
+    "rust/compose.yaml": ("- PG_PASSWORD=mysecretpw", "- POSTGRES_PASSWORD=mysecretpw"),
+    "blog/compose.yaml": ("- MYSQL_ROOT_PASSWORD=someblog", "- MYSQL_PASSWORD=blog", "- BLOG_DB_PASSWORD=blog"),
+}
+
+
+def passwords(folder: Path) -> set[tuple[str, int]]:
+    """Write compose files with passwords as samples have them; return the file and the line of each."""
+    found = set()
+    for name, lines in _COMPOSE.items():
+        written = ["services:"]
+        for number, line in enumerate(lines):
+            written += [f"  service{number}:", "    image: example/image:1.0", "    environment:", f"      {line}"]
+            found.add((name, len(written)))
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(written) + "\n", encoding="utf-8")
+    return found

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import image_corpus
 import measure
@@ -24,7 +24,7 @@ import peers
 from contest import QUICK, TIMEOUT_S, Contest, seconds
 
 TITLE = "harden on images, beside its peers"
-TOOLS = (peers.HARDEN, peers.TRIVY, peers.SYFT)
+TOOLS = (peers.HARDEN, peers.TRIVY, peers.SYFT, peers.GITLEAKS)
 ROUNDS = 1 if QUICK else 7
 
 
@@ -101,6 +101,59 @@ def _listed(bench: Bench) -> str:
     return f"Packages: {'; '.join(found)}.\n"
 
 
+def _secrets(bench: Bench) -> Iterator[Entrant]:
+    """Yield who looks for credentials in all layers, the environment and the history."""
+    out = bench.folder("secrets.json")
+    yield Entrant("harden", (bench.harden, "image", "secrets", f"oci:{bench.layout}:v1", "--output", f"json:{out}"))
+    scanners = ("--scanners", "secret", "--image-config-scanners", "secret", "--format", "json")
+    yield bench.trivy(*scanners, "--output", str(bench.folder("secrets-of-trivy.json")))
+
+
+def _passwords(bench: Bench) -> str:
+    """Say what each has found in the image, and of the passwords that compose files have in clear."""
+    ours = json.loads(bench.folder("secrets.json").read_text(encoding="utf-8"))["findings"]
+    theirs = json.loads(bench.folder("secrets-of-trivy.json").read_text(encoding="utf-8"))
+    found = [secret for result in theirs.get("Results", ()) for secret in result.get("Secrets", ())]
+    folder = bench.folder("compose")
+    places = image_corpus.passwords(folder)
+    cost = {
+        "harden": [bench.harden, "lint", "--isolated", "--secrets", "--format", "json", "."],
+        "gitleaks": [
+            bench.program("gitleaks"),
+            "dir",
+            "--no-banner",
+            "--exit-code",
+            "0",
+            "--report-format",
+            "json",
+            "--report-path",
+            "-",
+            ".",
+        ],
+        "trivy": [bench.program("trivy"), "fs", "--scanners", "secret", "--skip-version-check", "--quiet", "--format", "json", "."],
+    }
+    counts = []
+    for name, command in cost.items():
+        environment = bench.contest.environment
+        made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        seen = {(str(path), line) for path, line in _placed(name, json.loads(made.stdout or "{}"))}
+        counts.append(f"{name} {len(places & seen)}")
+    return (
+        f"In the image: harden {len(ours)}, trivy {len(found)}. Of {len(places)} literal passwords in compose files: {', '.join(counts)}.\n"
+    )
+
+
+def _placed(name: str, report: Any) -> Iterator[tuple[str, int]]:
+    """Yield the file and the line of each finding."""
+    if name == "harden":
+        yield from ((finding["path"], finding["line"]) for finding in report["findings"])
+    elif name == "gitleaks":
+        yield from ((finding["File"].removeprefix("./"), finding["StartLine"]) for finding in report or ())
+    else:
+        for result in report.get("Results", ()):
+            yield from ((result["Target"], secret["StartLine"]) for secret in result.get("Secrets", ()))
+
+
 def _judge(bench: Bench) -> Iterator[Entrant]:
     """Yield who looks for secrets and bad configuration, and for what is installed, all in one run."""
     out = str(bench.folder("report.json"))
@@ -113,6 +166,7 @@ def _judge(bench: Bench) -> Iterator[Entrant]:
 PARTS = {
     "pull": Part("Fetch the image from a registry on this machine", _pull),
     "sbom": Part("Write what is installed as CycloneDX", _sbom, _listed),
+    "secrets": Part("Credentials in all layers", _secrets, _passwords),
     "judge": Part("Secrets, configuration, and what is installed", _judge),
 }
 """By the key of the results."""

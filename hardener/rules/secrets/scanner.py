@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hardener.images.blobs import open_layer
 from hardener.images.scan import OVERLAP as SHARED
-from hardener.images.scan import WHOLE
+from hardener.images.scan import WHOLE, WINDOW
 from hardener.record import NamedTuple
 from hardener.rules.secrets import contents
 from hardener.rules.secrets.files import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from hardener.images.image import Layer
+    from hardener.images.image import Image, Layer
     from hardener.images.tar import Entry
     from hardener.images.view import View
     from hardener.rules.secrets.contents import Content, Hit
@@ -59,25 +60,19 @@ class _File(NamedTuple):
     path: str
     layer: Layer
     hits: list[Hit]
-    digests: dict[str, str]
-
-    def digest(self, algorithm: str) -> str:
-        """Return the checksum of the content; empty for an algorithm that nobody uses."""
-        return self.digests.get(algorithm, "")
+    digests: dict[str, str]  # empty for a file that came in windows: see `_read_again`
 
 
 class _Windowed:
     """A file that is larger than what is shown at once, while its windows come."""
 
-    __slots__ = ("content", "entry", "file", "hashes", "line", "next")
+    __slots__ = ("content", "entry", "file", "line")
 
     def __init__(self, entry: Entry, content: Content, file: _File) -> None:
         self.entry = entry
         self.content = content
         self.file = file
         self.line = 1
-        self.next = 0  # the offset up to which it was hashed
-        self.hashes = [(name, _hash(name)) for name in ALGORITHMS] if places.is_packaged(content.path) else []
 
 
 class SecretScanner:
@@ -98,7 +93,7 @@ class SecretScanner:
         if not offset and len(content) >= entry.size:
             hits = contents.inspect(entry.name, content)
             if hits:
-                self._found.append(_File(entry.name, layer, hits[:MOST], _digests(content)))
+                self._found.append(_File(entry.name, layer, hits[:MOST], _digests((content,))))
             return
         if not offset:
             self._large = _Windowed(entry, contents.look(entry.name, content), _File(entry.name, layer, [], {}))
@@ -112,12 +107,8 @@ class SecretScanner:
         file.hits.extend(contents.inspect_piece(piece, content)[: MOST - len(file.hits)])
         if large.content.form == "text":
             large.line += content.count(b"\n", 0, len(content) - SHARED)
-        for _, state in large.hashes:
-            state.update(content[large.next - offset :])
-        large.next = offset + len(content)
         if ends:
             self._large = None
-            file.digests.update((name, state.hexdigest()) for name, state in large.hashes)
             if file.hits:
                 self._found.append(file)
 
@@ -126,7 +117,7 @@ class SecretScanner:
         told: dict[tuple[object, ...], int] = {}
         found: list[Leak] = []
         for file in sorted(self._found, key=lambda each: (each.layer.index, each.path)):
-            if owned is not None and owned.is_pristine(file.path, file.digest):
+            if owned is not None and owned.is_pristine(file.path, _digester(view.image, file)):
                 continue
             fate = view.fate(file.path, file.layer)
             is_deleted = view.deleted(file.path, file.layer)
@@ -141,21 +132,34 @@ class SecretScanner:
         return tuple(found)
 
 
-def _digests(content: bytes) -> dict[str, str]:
-    found = {}
-    for name in ALGORITHMS:
-        state = _hash(name)
-        state.update(content)
-        found[name] = state.hexdigest()
-    return found
+def _digester(image: Image, file: _File) -> Callable[[str], str]:
+    def digest(algorithm: str) -> str:
+        if not file.digests:
+            file.digests.update(_read_again(image, file))
+        return file.digests.get(algorithm, "")
+
+    return digest
 
 
-def _hash(name: str) -> _Hash:
+def _digests(pieces: Iterable[bytes]) -> dict[str, str]:
     import hashlib
 
-    return hashlib.new(name, usedforsecurity=False)
+    states = [(name, hashlib.new(name, usedforsecurity=False)) for name in ALGORITHMS]
+    for piece in pieces:
+        for _, state in states:
+            state.update(piece)
+    return {name: state.hexdigest() for name, state in states}
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
+def _read_again(image: Image, file: _File) -> dict[str, str]:
+    """Return the checksums of a large file in which something was found and that a package claims. That is rare; to hash all is slow."""
+    from hardener.images.limits import LIMITS
+    from hardener.images.notes import Notes
+    from hardener.images.tar import Reader
+
+    with open_layer(image, file.layer) as stream:
+        reader = Reader(stream.more, f"layer {file.layer.index + 1}", LIMITS, Notes())
+        for entry in iter(reader.next, None):
+            if entry.kind == "file" and entry.name == file.path:
+                return _digests(iter(lambda: reader.content(WINDOW), b""))
+    return {}

@@ -89,11 +89,6 @@ def is_library(path: str) -> bool:
     return _LIBRARY.search(path) is not None
 
 
-def is_packaged(path: str) -> bool:
-    """Whether a file lies where package managers put files, so that one of them may know it."""
-    return is_library(path) or path.startswith(("usr/", "bin/", "sbin/", "etc/", "boot/", "opt/"))
-
-
 def is_code(path: str) -> bool:
     """Whether a file is a program's source."""
     return path.rpartition(".")[2].lower() in _CODE_ENDS
