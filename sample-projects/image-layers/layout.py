@@ -32,11 +32,12 @@ def main() -> None:
     gone = layer({"srv/app/.wh..env": b""})
     fixed = layer({"srv/app/status.sh": status()})
     cmd = ["sh", "/srv/app/status.sh"]
+    lowest = f"/bin/sh -c #(nop) ADD file:{hashlib.sha256(base).hexdigest()} in / "
     add(
         folder,
         "naive",
         [
-            (base, "/bin/sh -c #(nop) ADD file:0000 in / "),
+            (base, lowest),
             (naive, "COPY . /srv/app # buildkit"),
             (gone, "RUN /bin/sh -c rm /srv/app/.env # buildkit"),
         ],
@@ -45,7 +46,7 @@ def main() -> None:
     add(
         folder,
         "fixed",
-        [(base, "/bin/sh -c #(nop) ADD file:0000 in / "), (fixed, "COPY app /srv/app # buildkit")],
+        [(base, lowest), (fixed, "COPY app /srv/app # buildkit")],
         {"Cmd": cmd, "User": "10001:10001", "Healthcheck": {"Test": ["CMD", "sh", "-c", "true"]}},
     )
 

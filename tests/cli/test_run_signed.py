@@ -168,6 +168,15 @@ def test_what_others_can_write_is_not_believed(world: World) -> None:
     assert result.returncode == 125
 
 
+def test_a_folder_that_others_can_write_is_not_believed(world: World) -> None:
+    world.sign()
+    assert world.run().returncode == 0
+    (world.folder / "home/data/images/verified").chmod(0o777)
+    result = world.run(without="cryptography")
+    assert result.returncode == 125
+    assert "others" in result.stderr
+
+
 def test_another_key_than_the_one_that_was_remembered_is_asked_for(world: World) -> None:
     world.sign()
     assert world.run().returncode == 0
