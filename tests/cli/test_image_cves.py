@@ -28,6 +28,10 @@ RELEASE = 'ID=debian\nVERSION_ID="12"\nNAME="Debian GNU/Linux"\n'
 METADATA = b"Metadata-Version: 2.1\nName: Jinja2\nVersion: 3.1.2\n"
 CRITICAL: dict[str, Any] = {"severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]}
 LOW: dict[str, Any] = {"severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:H/PR:N/UI:R/S:U/C:L/I:N/A:N"}]}
+PARTS = json.dumps({
+    "@context": "openvex",
+    "statements": [{"status": "fixed", "vulnerability": "X", "products": [{"@id": "IMAGE", "subcomponents": [1]}]}],
+})  # fmt: skip
 SCHEMA = Path(__file__).parent.parent / "fixtures" / "sarif" / "sarif-schema-2.1.0.json"
 
 DEBIAN = (
@@ -275,8 +279,35 @@ def test_vex(harden: Harden, image: str, db: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("product", "counts"),
+    [
+        ("pkg:pypi/jinja2", True),
+        ("pkg:pypi/jinja2@3.1.2", True),
+        ("pkg:pypi/jinja2@3.1.3", False),
+        ("pkg:pypi/jinja", False),
+        ("jinja2", True),
+        ("pkg:pypi/jinja2?arch=amd64", False),
+        ("pkg:oci/app?repository_url=docker.io%2Flibrary%2Fapp", False),
+        ("pkg:oci/app", False),
+        ("IMAGE", True),
+        ({"@id": "IMAGE", "subcomponents": [{"@id": "pkg:pypi/flask"}]}, False),
+        ({"@id": "IMAGE", "subcomponents": [{"@id": "pkg:pypi/flask"}, "pkg:pypi/jinja2"]}, True),
+        ({"@id": ""}, False),
+    ],
+)
+def test_a_statement_is_about_the_products_that_it_names(
+    harden: Harden, image: str, db: str, tmp_path: Path, product: Any, counts: bool
+) -> None:
+    product = json.loads(json.dumps(product).replace("IMAGE", image))
+    statement = {"vulnerability": {"name": "X", "aliases": ["CVE-2024-22195"]}, "status": "not_affected", "products": [product]}
+    value = told(harden, "--db", db, image, "--vex", vex(tmp_path / "vex.json", statement))
+    assert [each["id"] for each in value["ignored"]] == (["CVE-2024-22195"] if counts else [])
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("--vex", PARTS, "no @id"),
         ("--ignore-file", "CVE-1 a b", "a line is ID"),
         ("--ignore-file", "CVE-1 when=never", "a line is ID"),
         ("--ignore-file", "CVE-1 expires=soon", "is no date"),
@@ -298,7 +329,7 @@ def test_bad_exceptions_are_errors(
     harden: Harden, image: str, db: str, tmp_path: Path, name: str, content: str | bytes, message: str
 ) -> None:
     path = tmp_path / "bad"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content if isinstance(content, bytes) else content.replace("IMAGE", image).encode())
     result = harden("image", "cves", "--db", db, image, name, str(path))
     assert result.code == 2
     assert message in result.err

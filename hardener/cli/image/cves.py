@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from hardener.cli import image_options
+from hardener.cli import image_options, named
 from hardener.errors import EXIT_CLEAN, EXIT_FINDINGS, HardenError
 from hardener.finding import SEVERITIES, locate
 from hardener.record import NamedTuple
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
     rules = [rule for path in args.ignore_file for rule in exceptions.ignore_file(path)]  # what is wrong is told before any work is done
     database.sources(args.db)
     anchors = _anchors(args.dockerfile)
-    image = image_options.image(args)
+    image = image_options.image(args, named.here().data)
     rules += [rule for path in args.vex for rule in exceptions.vex(path, _names(image))]
     if args.write_index:
         database.write_index(args.db, args.write_index)

@@ -206,11 +206,16 @@ def _text(record: Mapping[str, object], key: str, *, needed: bool = False) -> st
         return ""
     if not isinstance(value, str) or (needed and not value):
         raise ValueError(f"{key} is no text")
-    return _SURROGATES.sub("\ufffd", value)
+    return _whole(value)
 
 
 def _texts(record: Mapping[str, object], key: str) -> tuple[str, ...]:
     values = _list(record, key)
     if not all(isinstance(value, str) for value in values):
         raise ValueError(f"{key} has what is no text")
-    return tuple(_SURROGATES.sub("\ufffd", str(value)) for value in values)
+    return tuple(_whole(str(value)) for value in values)
+
+
+def _whole(text: str) -> str:
+    """Return a text without half characters, which JSON can spell and nothing can write."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)

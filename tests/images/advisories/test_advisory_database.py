@@ -176,6 +176,43 @@ def test_hostile_values_in_an_index_are_an_error(tmp_path: Path) -> None:
             ids(held, "Debian:12", "openssl")
 
 
+def test_a_cache_that_cannot_be_made_keeps_nobody_from_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with opened(mirror(tmp_path / "db", Debian=[FIRST]), tmp_path / "file") as held:
+        assert ids(held, "Debian:12", "openssl") == ["DSA-1"]
+
+
+def test_an_index_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    place = mirror(tmp_path / "db", Debian=[FIRST])
+    with pytest.raises(HardenError, match="cannot be written"):
+        database.write_index(str(place), str(tmp_path / "nowhere" / "x.sqlite"))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_another_process_has_left_is_no_hindrance(tmp_path: Path) -> None:
+    place, target = mirror(tmp_path / "db", Debian=[FIRST]), tmp_path / "x.sqlite"
+    (tmp_path / f"x.sqlite.{os.getpid()}.tmp").write_text("half an index of a process of our number")
+    assert database.write_index(str(place), str(target)).records == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["db", "x.sqlite"]
+
+
+def test_records_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    folder_of(tmp_path / "loose", FIRST)
+    (tmp_path / "loose" / "gone.json").symlink_to("nowhere")
+    with pytest.raises(HardenError, match="No such file"), opened(tmp_path / "loose", tmp_path / "cache"):
+        pass
+    (tmp_path / "loose" / "gone.json").unlink()
+    (tmp_path / "loose" / "long.json").write_bytes(b" " * (zip_reader.MEMBER_BYTES + 1))
+    with opened(tmp_path / "loose") as held:
+        assert (held.parts[0].built.records, held.parts[0].built.unreadable_count) == (1, 1)
+
+
+def test_records_on_commits_alone_are_of_no_package(tmp_path: Path) -> None:
+    bare = record("OSV-1", {"ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}]})
+    with opened(mirror(tmp_path / "db", Debian=[bare, FIRST])) as held:
+        assert sorted(held.ecosystems()) == ["Debian:11", "Debian:12"]
+
+
 def test_without_a_cache_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passing = tmp_path / "tmp"
     passing.mkdir()
@@ -205,6 +242,38 @@ def test_members_are_what_python_reads(tmp_path: Path) -> None:
         "wide.json": b"2",
     }
     assert [*tmp_path.iterdir()] == [path]
+
+
+def wide(path: Path, monkeypatch: pytest.MonkeyPatch) -> bytearray:
+    """Return a ZIP file that has everything in the fields of ZIP64."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.json", b"[%d]" % number * 20)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 8 : end + 20] = b"\xff" * 12  # as for a file of four gigabytes
+    return data
+
+
+def test_the_fields_of_large_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "all.zip"
+    data = wide(path, monkeypatch)
+    path.write_bytes(data)
+    assert dict(zip_reader.members(str(path))) == {f"{number}.json": b"[%d]" % number * 20 for number in range(3)}
+    end = data.rindex(b"PK\x05\x06")
+    for at, value, told in (
+        (end - 12, b"\xff" * 8, "far behind its end"),
+        (end - 12, b"\0" * 8, "not where it should be"),
+        (end - 20, b"\0" * 4, "more than 5,000,000|behind its end"),
+        (data.rindex(b"PK\x06\x06") + 48, b"\xff" * 7 + b"\x7f", "behind its end"),
+    ):
+        changed = data.copy()
+        changed[at : at + len(value)] = value
+        path.write_bytes(changed)
+        with pytest.raises(HardenError, match=told):
+            list(zip_reader.members(str(path)))
 
 
 def broken(data: bytes, how: str) -> bytes:
