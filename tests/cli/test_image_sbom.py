@@ -59,3 +59,15 @@ def test_a_bill_is_of_one_image(harden: Harden, image: str) -> None:
     result = harden("image", "lint", image, image, "--sbom", "bom.json")
     assert result.code == 2
     assert "of one image" in result.err
+
+
+def test_a_folder_is_known_by_what_is_in_it(harden: Harden, tmp_path: Path) -> None:
+    documents = []
+    for version in (b"1", b"2"):
+        status = tmp_path / "root" / "var/lib/dpkg/status"
+        status.parent.mkdir(parents=True, exist_ok=True)
+        status.write_bytes(STATUS.replace(b": 1", b": " + version))
+        documents.append(json.loads(harden("image", "sbom", "rootfs:root").out))
+    assert documents[0]["serialNumber"] != documents[1]["serialNumber"]
+    assert "0000" not in json.dumps(documents[0])
+    assert harden("image", "sbom", "rootfs:root", "--format", "spdx").code == 0

@@ -20,9 +20,8 @@ _LONGEST: Final = 1024  # characters of a version, says the schema
 
 def write(inventory: Inventory, /) -> str:
     """Return the document."""
-    image = inventory.image
-    root = f"image:{image.digest}"
-    components = [_component(package) for package in inventory.packages]
+    root = f"image:{inventory.digest or inventory.uuid('root')}"
+    components = [_component(package, has_layers=bool(inventory.digest)) for package in inventory.packages]
     system = _system(inventory)
     listed = [system] if system else []
     graph = needs(inventory.packages)
@@ -58,8 +57,8 @@ def _image(inventory: Inventory, ref: str) -> dict[str, Any]:
     if inventory.purl:
         component["purl"] = inventory.purl
     platform = "/".join(part for part in (image.platform.os, image.platform.architecture, image.platform.variant) if part)
-    properties = [("digest", image.digest), ("indexDigest", image.index_digest), ("platform", platform)]
-    properties += [("layer", f"{layer.index} {layer.diff_id}") for layer in image.layers]
+    properties = [("digest", inventory.digest), ("indexDigest", image.index_digest), ("platform", platform)]
+    properties += [("layer", f"{layer.index} {layer.diff_id}") for layer in image.layers if inventory.digest]
     properties += [("notRead", note) for note in inventory.notes]
     component["properties"] = _properties(properties)
     return component
@@ -77,7 +76,7 @@ def _system(inventory: Inventory) -> dict[str, Any] | None:
     return component
 
 
-def _component(package: Package) -> dict[str, Any]:
+def _component(package: Package, *, has_layers: bool) -> dict[str, Any]:
     component: dict[str, Any] = {"type": "library", "bom-ref": package.purl}
     if package.supplier:
         component["supplier"] = {"name": package.supplier}
@@ -92,7 +91,7 @@ def _component(package: Package) -> dict[str, Any]:
     component["purl"] = package.purl
     component["evidence"] = {"occurrences": [{"location": shown(path)} for path in (package.path, *package.places)]}
     layer = package.layer
-    properties = [("layer", f"{layer.index} {layer.diff_id}" if layer is not None else "")]
+    properties = [("layer", f"{layer.index} {layer.diff_id}" if layer is not None and has_layers else "")]
     if package.source not in ("", package.name) or package.source_version not in ("", package.version):
         properties += [("sourceName", package.source), ("sourceVersion", package.source_version)]
     properties += [("holds", purl) for purl in package.holds]

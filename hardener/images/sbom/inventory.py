@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
 from hardener.images.packages.purl import encoded
+from hardener.images.rootfs import NOTHING
 from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
@@ -52,11 +53,17 @@ class Inventory(NamedTuple):
         qualifiers = "&".join(f"{key}={encoded(value, '/')}" for key, value in pieces.items() if value)
         return f"pkg:oci/{encoded(reference.repository.rpartition('/')[2])}@{encoded(self.image.digest)}?{qualifiers}"
 
+    @property
+    def digest(self) -> str:
+        """The digest of the image; an empty string for a folder, which has none."""
+        return self.image.digest if self.image.digest != NOTHING else ""
+
     def uuid(self, kind: str) -> str:
-        """Return the UUID of a document of a kind about this image."""
+        """Return the UUID of a document of a kind about this image, or about a folder with these packages."""
         import uuid
 
-        return str(uuid.uuid5(uuid.UUID(_NAMESPACE), f"hardener:{kind}:{self.image.digest}"))
+        what = self.digest or "\n".join((self.name, *(package.purl for package in self.packages)))
+        return str(uuid.uuid5(uuid.UUID(_NAMESPACE), f"hardener:{kind}:{what}"))
 
 
 def shown(path: str) -> str:

@@ -28,7 +28,11 @@ def write(inventory: Inventory, /) -> str:
     """Return the document."""
     ids = {package.purl: _id(package) for package in inventory.packages}
     extracted: dict[str, str] = {}
-    packages = [_image(inventory), *_system(inventory), *(_package(package, ids, extracted) for package in inventory.packages)]
+    packages = [
+        _image(inventory),
+        *_system(inventory),
+        *(_package(package, ids, extracted, has_layers=bool(inventory.digest)) for package in inventory.packages),
+    ]
     contained = [_SYSTEM] * bool(inventory.distribution.id) + list(ids.values())
     relations = [(_DOCUMENT, "DESCRIBES", _IMAGE), *((_IMAGE, "CONTAINS", each) for each in contained)]
     relations += [(ids[purl], "DEPENDS_ON", ids[other]) for purl, others in needs(inventory.packages).items() for other in others]
@@ -55,13 +59,15 @@ def write(inventory: Inventory, /) -> str:
 
 def _image(inventory: Inventory) -> dict[str, Any]:
     image = inventory.image
-    described = _described(_IMAGE, inventory.name, image.reference.tag or "" if image.reference else image.digest, "CONTAINER")
-    algorithm, _, digits = image.digest.partition(":")
+    version = image.reference.tag or "" if image.reference is not None else inventory.digest
+    described = _described(_IMAGE, inventory.name, version, "CONTAINER")
+    algorithm, _, digits = inventory.digest.partition(":")
     if digits and algorithm in _HASHES:
         described["checksums"] = [{"algorithm": _HASHES[algorithm], "checksumValue": digits}]
     if inventory.purl:
         described["externalRefs"] = [_purl(inventory.purl)]
-    described["comment"] = "Layers: " + " ".join(layer.diff_id for layer in image.layers)
+    if inventory.digest:
+        described["comment"] = "Layers: " + " ".join(layer.diff_id for layer in image.layers)
     return described
 
 
@@ -73,7 +79,7 @@ def _system(inventory: Inventory) -> list[dict[str, Any]]:
     return [{**described, "summary": _line(distribution.name)} if distribution.name else described]
 
 
-def _package(package: Package, ids: dict[str, str], extracted: dict[str, str]) -> dict[str, Any]:
+def _package(package: Package, ids: dict[str, str], extracted: dict[str, str], *, has_layers: bool) -> dict[str, Any]:
     described = _described(ids[package.purl], package.name, package.version, "LIBRARY")
     described["supplier"] = _supplier(package)
     described["licenseDeclared"] = _license(package.licenses, extracted)
@@ -81,7 +87,7 @@ def _package(package: Package, ids: dict[str, str], extracted: dict[str, str]) -
     if hashes:
         described["checksums"] = hashes
     described["externalRefs"] = [_purl(package.purl)]
-    layer = f" of layer {package.layer.diff_id}" if package.layer is not None else ""
+    layer = f" of layer {package.layer.diff_id}" if package.layer is not None and has_layers else ""
     built = f"; built from {package.source} {package.source_version}" if package.source not in ("", package.name) else ""
     described["sourceInfo"] = _line(f"named in {', '.join(map(shown, (package.path, *package.places)))}{layer}{built}")
     comments = [*(f"holds {purl}" for purl in package.holds), *package.notes]
