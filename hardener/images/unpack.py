@@ -192,14 +192,14 @@ class Layer:
         flags = os.O_RDONLY | O_DIRECTORY
         try:
             return mounting.open_in(self._top, path or ".", flags, resolve=_INSIDE)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
             raise self._no_folder(path, error) from error
         above, _, name = path.rpartition("/")
         at = self._open(above)
         try:
-            os.mkdir(name, 0o755, dir_fd=at)
+            self._imply(at, name)
             return mounting.open_in(self._top, path, flags, resolve=_INSIDE)
         except OSError as error:  # a link that leads to nothing, for one
             if error.errno in (ENOSPC, EDQUOT):
@@ -207,6 +207,17 @@ class Layer:
             raise self._no_folder(path, error) from error
         finally:
             os.close(at)
+
+    def _imply(self, at: int, name: str) -> None:
+        """Make a folder that no entry is for; where a whiteout is, it hides what is below."""
+        try:
+            os.mkdir(name, 0o755, dir_fd=at)
+        except FileExistsError:
+            if not _is_whiteout(os.stat(name, dir_fd=at, follow_symlinks=False)):
+                raise
+            os.unlink(name, dir_fd=at)
+            os.mkdir(name, 0o755, dir_fd=at)
+            self._set_opaque(os.open(name, _FOLDER, dir_fd=at))
 
     def _no_folder(self, path: str, error: OSError) -> HardenError:
         return HardenError(f"{path!r:.200} is no folder of the layer: {error.strerror}", where=self._where, how=HOSTILE)

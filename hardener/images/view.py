@@ -94,7 +94,7 @@ class View:
         self._near = ("", 0, "")  # the folder of the last entry: the next one is mostly in it, too
         self._touched: set[int] = set()  # folders that this layer has something in
         self._visits = VISITS
-        self._record(Entry("", "folder", 0o755, 0, 0), _IMPLIED | _FOLDER, _NONE)
+        self._record(_made(), _IMPLIED | _FOLDER, _NONE)
 
     # --- what is asked ---
 
@@ -198,12 +198,12 @@ class View:
             if entry.kind == "folder":
                 self._set(0, entry, _FOLDER)
             elif entry.kind == "opaque":
-                self._hide(self._emptied, 0)
+                self._empty(0)
             else:
                 raise _wrong(self.image, entry, "it would be the top of the layer")
             return
         if entry.kind == "opaque":
-            self._hide(self._emptied, self._folder(entry, name)[0])
+            self._empty(self._folder(entry, name)[0])
             return
         above, _, last = name.rpartition("/")
         if above == self._near[0]:
@@ -263,10 +263,12 @@ class View:
         again = self._layer[old] == self._now
         if kind == _FOLDER:
             self._children.setdefault(node, {})
+            if again and self._kind[old] & 7 != _FOLDER:  # what that hid shows through the folder
+                self._show(node)
         if kind != _FOLDER or self._kind[old] & 7 != _FOLDER:
             if again and not self._kind[old] & _IMPLIED:
                 self._noted.add("entries whose name comes again in the layer", self._where(), entry.name)
-            if self._children.get(node):
+            if kind != _FOLDER and self._children.get(node):
                 self._hide(self._emptied, node)
                 if again or node in self._touched:
                     self._forget(node)
@@ -281,9 +283,7 @@ class View:
             folder = pending.pop()
             self._touched.discard(folder)
             children = self._children.get(folder, {})
-            self._visits -= len(children)
-            if self._visits < 0:
-                raise HardenError("a layer replaces its own folders without end", where=self.image.name, how=HOSTILE)
+            self._visit(len(children))
             for name, child in tuple(children.items()):
                 record = self._newest[child]
                 pending.append(child)
@@ -297,15 +297,41 @@ class View:
     def _whiteout(self, node: int) -> None:
         """Hide a path of the lower layers. What this layer has put there stays."""
         self._hide(self._gone, node)
-        self._hide(self._emptied, node)
-        if node in self._touched and self._layer[self._newest[node]] != self._now:
-            self._newest[node] = self._record(Entry("", "folder", 0o755, 0, 0), _FOLDER | _IMPLIED, self._newest[node])
+        self._empty(node)
 
-    def _hide(self, table: dict[int, list[int]], node: int) -> None:
-        """Note that this layer hides a path, or what is in it, of all lower ones."""
+    def _empty(self, node: int) -> None:
+        """Hide what lower layers have in a folder, which is of this layer if there is something of it below."""
+        if not self._hide(self._emptied, node):
+            return
+        pending = [node] if node in self._touched else []
+        while pending:
+            folder = pending.pop()
+            if self._layer[self._newest[folder]] != self._now:
+                self._newest[folder] = self._record(_made(), _FOLDER | _IMPLIED, self._newest[folder])
+            children = self._children[folder]
+            self._visit(len(children))
+            pending += [child for child in children.values() if child in self._touched]
+
+    def _hide(self, table: dict[int, list[int]], node: int) -> bool:
+        """Note that this layer hides a path, or what is in it, of all lower ones; tell whether that is news."""
         layers = table.setdefault(node, [])
-        if not layers or layers[-1] < self._now:
-            layers.append(self._now)
+        if layers and layers[-1] == self._now:
+            return False
+        layers.append(self._now)
+        return True
+
+    def _visit(self, count: int) -> None:
+        self._visits -= count
+        if self._visits < 0:
+            raise HardenError("a layer hides and replaces its own folders without end", where=self.image.name, how=HOSTILE)
+
+    def _show(self, node: int) -> None:
+        """Take back that this layer hides what lower ones have in a folder."""
+        layers = self._emptied.get(node)
+        if layers and layers[-1] == self._now:
+            layers.pop()
+            if not layers:
+                del self._emptied[node]
 
     def _check_target(self, entry: Entry) -> None:
         """Take down a second name for what its layer does not have: engines refuse it."""
@@ -361,12 +387,11 @@ class View:
 
     def _imply(self, children: dict[str, int], name: str, child: int | None) -> int:
         """Make a folder that no entry is for."""
-        made = Entry("", "folder", 0o755, 0, 0)
         if child is None:
             child = children[name] = len(self._newest)
-            self._newest.append(self._record(made, _FOLDER | _IMPLIED, _NONE))
+            self._newest.append(self._record(_made(), _FOLDER | _IMPLIED, _NONE))
         else:
-            self._newest[child] = self._record(made, _FOLDER | _IMPLIED, self._newest[child])
+            self._newest[child] = self._record(_made(), _FOLDER | _IMPLIED, self._newest[child])
         self._children.setdefault(child, {})
         return child
 
@@ -484,6 +509,11 @@ class View:
             return False
         new, old = [(self._mode[one], self._uid[one], self._gid[one]) for one in (record, older)]
         return new == old or bool(self._kind[older] & _IMPLIED)
+
+
+def _made() -> Entry:
+    """Return the folder that an unpacker makes where no entry says how."""
+    return Entry("", "folder", 0o755, 0, 0)
 
 
 def _as_others_see(name: str) -> str:
