@@ -13,11 +13,25 @@ class Limits:
     `document`, `total`, `free`: bytes. `ratio`: how many times its own size may come out of a compressed layer, beyond `free` bytes.
     `headers`: bytes of names and attributes of one entry of a tar. `name`, `part`: bytes of a path, and of one name in it. `depth`:
     names in a path. `nesting`: of JSON. `indexes`: of indexes in indexes. `manifests`: in one index. `window`: log2 of the bytes that a
-    decompressor of zstd may remember.
+    decompressor of zstd may remember. `memory`: bytes for the paths of an image, estimated: for some 800,000 files.
     """
 
     __slots__ = (
-        *("depth", "document", "entries", "free", "headers", "indexes", "layers", "manifests", "name", "nesting", "part", "ratio"),
+        *(
+            "depth",
+            "document",
+            "entries",
+            "free",
+            "headers",
+            "indexes",
+            "layers",
+            "manifests",
+            "name",
+            "nesting",
+            "part",
+            "memory",
+            "ratio",
+        ),
         *("total", "window"),
     )
 
@@ -38,6 +52,7 @@ class Limits:
         part: int = 255,
         depth: int = 256,
         window: int = 26,
+        memory: int = 84 << 20,
     ) -> None:
         self.document = document
         self.nesting = nesting
@@ -53,6 +68,7 @@ class Limits:
         self.part = part
         self.depth = depth
         self.window = window
+        self.memory = memory
 
 
 LIMITS: Final = Limits()

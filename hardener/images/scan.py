@@ -12,10 +12,10 @@ from hardener.errors import HardenError
 from hardener.images.blobs import open_layer
 from hardener.images.image import histories
 from hardener.images.limits import LIMITS
+from hardener.images.merge import Merge
 from hardener.images.notes import Notes
 from hardener.images.rootfs import Folder, Walk
 from hardener.images.tar import HOSTILE, Reader
-from hardener.images.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hardener.images.image import Image, Layer
     from hardener.images.limits import Limits
     from hardener.images.tar import Entry
+    from hardener.images.view import View
 
     Wanted = tuple["Scanner", int, Entry]  # how many bytes somebody wants, and under which name
 
@@ -52,22 +53,21 @@ def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS) -> 
     Raises HardenError when a layer is not what its digests say, or is made to do harm.
     """
     notes = Notes()
-    view = View(image, notes)
+    merge = Merge(image, notes, limits)
     steps = sum([not step.empty_layer for step in histories(image.config)])
     if steps not in (0, len(image.layers)):
         notes.add("steps of the history for other layers than there are", image.name, f"{steps} for {len(image.layers)} layers")
     left = limits.entries
     for layer in image.layers:
-        view.begin(layer)
+        merge.begin(layer)
         with _reader(image, layer, limits, notes) as reader:
-            again = _pass(reader, layer, scanners, view)
-        left -= view.layers[layer.index].entries
+            again = _pass(reader, layer, scanners, merge)
+        left -= merge.entries()
         if left < 0:
             raise HardenError(f"the image has more than {limits.entries} entries", where=image.name, how=HOSTILE)
         if again:
             _second(image, layer, again, limits)
-    view.end()
-    return view
+    return merge.view()
 
 
 @contextmanager
@@ -83,16 +83,16 @@ def _reader(image: Image, layer: Layer, limits: Limits, notes: Notes) -> Iterato
         stream.finish()
 
 
-def _pass(reader: Reader | Walk, layer: Layer, scanners: Sequence[Scanner], view: View) -> dict[str, list[Wanted]]:
+def _pass(reader: Reader | Walk, layer: Layer, scanners: Sequence[Scanner], merge: Merge) -> dict[str, list[Wanted]]:
     """Show one layer; return who wants the content of hardlinks, by the path of their target."""
     again: dict[str, list[Wanted]] = {}
     for entry in iter(reader.next, None):
-        view.add(entry)
+        merge.add(entry)
         wanted = [(scanner, size, entry) for scanner in scanners if (size := scanner.wants(entry, layer))]
         if wanted and entry.kind == "file":
             _show(reader, entry, layer, wanted)
         elif wanted and entry.kind == "hardlink":
-            again.setdefault(view.target(entry.link), []).extend(wanted)
+            again.setdefault(merge.target(entry.link), []).extend(wanted)
     return again
 
 

@@ -498,7 +498,7 @@ def test_limits_of_documents(tmp_path: Path, limits: Limits, message: str) -> No
 
 
 def test_folders_that_are_replaced_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hardener.images.view.VISITS", 1000)
+    monkeypatch.setattr("hardener.images.paths.VISITS", 1000)
     many = [entry(f"d/{number}") for number in range(300)]
     again = [one for _ in range(20) for one in (folder("d"), entry("d/x"), entry("d"))]
     made = Layout(tmp_path / "layout")

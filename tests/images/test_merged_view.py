@@ -194,9 +194,3 @@ def test_folders_that_are_only_named_again_are_no_changes(made: Layout) -> None:
         made, tar(folder("etc"), entry("etc/a")), tar(folder("etc"), entry("etc/b")), tar(folder("etc", mode=0o700), entry("etc/a", b"x"))
     )
     assert [(one.added, one.changed, one.deleted) for one in view.layers] == [(2, 0, 0), (1, 0, 0), (0, 2, 0)]
-
-
-def test_a_hardlink_to_a_hardlink(made: Layout) -> None:
-    view = merged(made, tar(entry("a", b"x"), link("b", "a", hard=True), link("c", "b", hard=True)))
-    assert view.target("c") == view.target("b") == view.target("a") == "a"
-    assert view.target("nowhere") == "nowhere"
