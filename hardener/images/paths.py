@@ -25,9 +25,9 @@ NONE: Final = -1
 OPEN: Final = 64  # folders that have a dictionary
 VISITS: Final = 20_000_000  # of names, for one layer: to look through, to open again
 COST: Final = 52  # bytes of a path, beside its name
-FOLDER_COST: Final = 500  # of a folder that something lies in
+FOLDER_COST: Final = 350  # of a folder that something lies in
 LARGE: Final = 512  # names in a folder that has a dictionary to itself
-LARGE_COST: Final = 160  # of each name there
+LARGE_COST: Final = 190  # of each name there
 ATTRIBUTE: Final = 256  # bytes of a link's target or an extended attribute, beside its own
 
 
