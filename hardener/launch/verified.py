@@ -37,7 +37,8 @@ def record(data: str, verification: Verification) -> None:
         known = _names(path) or []
         fresh = f"{path}.{os.getpid()}"
         try:
-            with open(fresh, "w", encoding="utf-8") as file:
+            # Whatever the umask: what others may write to is not believed.
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="utf-8") as file:
                 file.write("".join(f"{name}\n" for name in dict.fromkeys([*known, *names])))
             os.replace(fresh, path)
         except OSError as error:

@@ -159,6 +159,15 @@ def test_without_cryptography_nothing_starts(world: World) -> None:
     assert world.unpacked == []
 
 
+def test_a_group_of_its_own_makes_no_difference(world: World) -> None:
+    world.sign()
+    before = os.umask(0o002)
+    try:
+        assert world.run().returncode == 0
+    finally:
+        os.umask(before)
+
+
 def test_what_others_can_write_is_not_believed(world: World) -> None:
     world.sign()
     assert world.run().returncode == 0
