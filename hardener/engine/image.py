@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from json import dumps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hardener.engine.lint import Linter, Opened, crash_error
 from hardener.engine.outcome import Outcome, finish
@@ -89,6 +89,10 @@ def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors
     outcome.notices.extend(opened.notices())
 
 
+MOST_SECRETS: Final = 500
+"""Credentials of one image's text that are hidden one by one; of more, all of the text is."""
+
+
 class _Places:
     """The files that the findings of one image stand in: the image's own text, the Dockerfile, or the file that names the image."""
 
@@ -119,6 +123,9 @@ class _Places:
         """Let no report quote credentials of the image's text: many read the logs of builds."""
         file = self._document.file
         text = file.text
+        secrets = tuple(secrets)
+        if len(secrets) > MOST_SECRETS:
+            secrets, text = (), "".join([each if each == "\n" else "*" for each in text])
         for secret in sorted(secrets, key=len, reverse=True):
             for written in {secret, image_words.quoted(secret).strip('"'), dumps(secret, ensure_ascii=False)[1:-1]}:
                 text = text.replace(written, "*" * len(written))

@@ -8,6 +8,7 @@ base's CMD or ENTRYPOINT stands: see `_cut`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +47,7 @@ class Step:
 class ImageDocument:
     """What is judged of an image besides its files: a text, its lines, and where each part of the configuration stands in it."""
 
-    __slots__ = ("_by_layer", "_places", "file", "fits", "image", "steps")
+    __slots__ = ("_by_layer", "_places", "_starts", "file", "fits", "image", "steps")
     kind: Final = "image"
 
     def __init__(self, image: Image, file: SourceFile, steps: tuple[Step, ...], places: Mapping[str, Span], *, fits: bool) -> None:
@@ -55,6 +56,7 @@ class ImageDocument:
         self.steps = steps
         self.fits = fits  # whether the history has as many layers as the image
         self._places = places
+        self._starts = [step.span.start for step in steps]
         self._by_layer = {step.layer.index: step for step in steps if step.layer is not None}
 
     def of(self, layer: Layer) -> Step:
@@ -70,7 +72,8 @@ class ImageDocument:
 
     def step_at(self, span: Span) -> Step | None:
         """Return the line that a place lies in."""
-        return next((step for step in self.steps if step.span.start <= span.start <= step.span.end), None)
+        at = bisect_right(self._starts, span.start) - 1
+        return self.steps[at] if at >= 0 and span.start <= self.steps[at].span.end else None
 
     def own_from(self, first: int) -> None:
         """Correct the guess: lines from this index on are of who built the image. A given Dockerfile knows better."""

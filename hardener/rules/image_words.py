@@ -23,11 +23,12 @@ INSTRUCTIONS: Final = frozenset(
 _SHELL: Final = re.compile(r"(?:/usr)?/bin/(?:ba|da|a|k|z)?sh(?: -[A-Za-z]+| pipefail| errexit| nounset)*? -[A-Za-z]*c(?: |$)")
 _ARGUMENTS: Final = re.compile(r"\|(\d{1,3}) ")
 _NAME: Final = re.compile(r" (?=[A-Za-z_][\w.\-/]{0,200}=)")
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WRITTEN: Final = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=\s|$)""")
 _TEST: Final = re.compile(r'&\{\[((?:\s*"(?:[^"\\]|\\.)*")*)\]')
 _CONTENT: Final = re.compile(r"\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]{52} in ")
 _PLAIN: Final = re.compile(r"[^\s\"'\\$`#]*")
+
+LONGEST: Final = 1 << 16  # characters of an entry that are read: a step of a build has hardly ever more than a thousand
 
 Piece = tuple[str, str]
 """A text, and the key under which its place is remembered: `env:PATH`, `port:22/tcp`; "" for none."""
@@ -48,7 +49,7 @@ class Words(NamedTuple):
 
 def words(created_by: str, *, env: Mapping[str, str], labels: Mapping[str, str], comment: str = "") -> Words:
     """Return an entry of a history, `created_by`, in Dockerfile words; `env` and `labels` are those that the image ended up with."""
-    text = created_by.replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\r\n", "\n").strip()
+    text = created_by[:LONGEST].replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\r\n", "\n").strip()
     text = text.removesuffix("# buildkit").rstrip()
     if not text:
         return _comment(comment or "a layer of unknown making")
@@ -104,25 +105,27 @@ def as_script(script: str) -> str:
 
 def _pairs(text: str, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Split `A=b C=d e` into names and values: where a value ends, its known value says, else the next name."""
-    while text:
-        name, equals, rest = text.partition("=")
-        if not equals:
-            yield name, ""
+    at = 0
+    while at < len(text):
+        equals = text.find("=", at)
+        if equals < 0:
+            yield text[at:], ""
             return
+        name, start = text[at:equals], equals + 1
         value = known.get(name)
-        if value is not None and rest.startswith(value) and rest[len(value) : len(value) + 1] in ("", " "):
-            yield name, value
-            text = rest[len(value) :].lstrip(" ")
-            continue
-        written = _WRITTEN.match(rest)
-        if written is not None:  # as the Dockerfile has it, quotes and all: buildah writes so
-            yield name, _unquoted(written[1]) if written[1] is not None else written[2]
-            text = rest[written.end() :].lstrip(" ")
-            continue
-        following = _NAME.search(rest)
-        end = following.start() if following is not None else len(rest)
-        yield name, rest[:end]
-        text = rest[end:].lstrip(" ")
+        written = _WRITTEN.match(text, start)
+        if value is not None and text.startswith(value, start) and text[start + len(value) : start + len(value) + 1] in ("", " "):
+            end = start + len(value)
+        elif written is not None:  # as the Dockerfile has it, quotes and all: buildah writes so
+            value, end = _unquoted(written[1]) if written[1] is not None else written[2], written.end()
+        else:
+            following = _NAME.search(text, start)
+            end = following.start() if following is not None else len(text)
+            value = text[start:end]
+        yield name, value
+        at = end
+        while text[at : at + 1] == " ":
+            at += 1
 
 
 def quoted(value: str) -> str:
@@ -135,7 +138,15 @@ def quoted(value: str) -> str:
 
 def _listed(text: str) -> list[str]:
     """Return the words of a list in JSON (`["a", "b"]`) or in one of Go's notations (`["a" "b"]`, `[a b]`)."""
-    found = [_unquoted(match[1]) for match in _QUOTED.finditer(text)]
+    found = []
+    start = -1  # of a word in quotes
+    at = 0
+    while at < len(text):  # by hand: an expression would begin anew at each quote of a word that has no end
+        if text[at] == '"':
+            if start >= 0:
+                found.append(_unquoted(text[start:at]))
+            start = -1 if start >= 0 else at + 1
+        at += 1 + (text[at] == "\\" and start >= 0)
     return found or text.strip("[]").split()
 
 

@@ -299,3 +299,35 @@ def test_sarif_is_valid_wherever_findings_stand(capsys: pytest.CaptureFixture[st
 def test_the_summary_counts_images(capsys: pytest.CaptureFixture[str]) -> None:
     out = lint(capsys, image(APP, "one"), image(APP, "two"), form="text")
     assert "8 findings in 2 of 2 images: 2 high, 4 medium, 2 low" in out
+
+
+@pytest.mark.parametrize(
+    ("step", "rule"),
+    [
+        ("RUN apt-get update", "HD421"),
+        ("RUN sudo make install", "HD204"),
+        ("RUN curl -sSL https://example.com/install.sh | sh", "HD501"),
+        ("RUN apt-get install -y --allow-unauthenticated tool", "HD441"),
+        ("RUN dnf install -y --nogpgcheck tool", "HD441"),
+        ("RUN apk add --allow-untrusted tool.apk", "HD441"),
+        ("RUN pip install --trusted-host example.com tool", "HD508"),
+        ("RUN curl -k -o /tool https://example.com/tool", "HD507"),
+        ("RUN echo 'deb [trusted=yes] https://example.com stable main' > /etc/apt/sources.list.d/a.list", "HD442"),
+        ("ADD http://example.com/tool /tool", "HD513"),
+        ("ADD tool /tool", "HD515"),
+    ],
+)
+def test_rules_on_dockerfiles_judge_ones_own_history(step: str, rule: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--select", rule, "--fail-on", "never"]
+    assert rule in prints(lint(capsys, image(f"FROM debian\n{step}\nUSER 1000\n", "own"), *words))
+    based = f'{step}\nCMD ["bash"]\nCOPY app /app\nUSER 1000\n'
+    assert prints(lint(capsys, image(f"FROM scratch\n{based}", "based"), *words)) == {}
+
+
+def test_an_image_with_many_entries(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = Spec(APP)
+    spec.history[:0] = [{"created_by": f"ENV A{number}_TOKEN=kR7vQ2xLm9wTzB4n{number:04}", "empty_layer": True} for number in range(2_000)]
+    spec.write(Path("image"))
+    report = lint(capsys, "oci:image:latest", "--select", "HI302", "--select", "HI104")
+    assert len(report["findings"]) == 2_001
+    assert "kR7vQ2xLm9wT" not in json.dumps(report)
