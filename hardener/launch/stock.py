@@ -40,7 +40,7 @@ class Removed:
 def reading(places: Places) -> Store:
     """Return the store, which need not be there; nobody else can exchange it."""
     folder = f"{places.data}/images"
-    places_.trust(folder)
+    places_.trust(f"{folder}/index.json")
     return Store(folder)
 
 

@@ -414,8 +414,12 @@ def test_an_index_that_others_could_have_written_is_not_used(harden: Lives, regi
         index.unlink()
         index.write_bytes(content)
         index.chmod(0o600)
+    # What is in there is ours, whatever it says: others could give a blob of an image of theirs the name of the index.
     (harden.folder / "data" / "images").chmod(0o777)
-    assert "belongs to, or can be written to by, others" in harden("pull", name).stderr
+    for words in (["pull", name], ["run", "--pull", "never", name], ["images"]):
+        done = harden(*words)
+        assert "belongs to, or can be written to by, others" in done.stderr, done
+        assert done.returncode in (2, 125)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half(folder: Path, registry: TinyRegistry) -> None:
