@@ -74,10 +74,12 @@ class Body(io.RawIOBase):
         self._where = where
         self._patience = patience
         self._pace = Pace(stall_s, where)
-        self._stream: Stream | None = connect(offset) if offset < size else None
+        self._stream: Stream | None = None
         self._attempt = 0
         self._room = ROOM
         self._good = offset  # where the last connection began that was not in vain
+        if offset < size:
+            self._stream = connect(offset)  # last: `close` is called even for what could not be made
 
     def readable(self) -> bool:
         """Tell that this is for reading."""
