@@ -127,7 +127,12 @@ class LayerStream:
 
     def _stored(self) -> bytes:
         """Return the next piece of the blob as it is stored."""
-        piece = self._raw.read(min(PIECE, self._left + 1))
+        try:
+            piece = self._raw.read(min(PIECE, self._left + 1))
+        except OSError as error:
+            raise HardenError(
+                f"it cannot be read: {error.strerror}", where=self.where, how="look at the disk, or copy the image again"
+            ) from error
         self._left -= len(piece)
         if self._left < 0:
             raise HardenError(

@@ -119,7 +119,10 @@ class Walk:
         self._left -= size
         pieces = []
         while size:
-            piece = os.read(self._file, size)
+            try:
+                piece = os.read(self._file, size)
+            except OSError as error:
+                raise HardenError(f"a file cannot be read: {error.strerror}", where=self._where, how="look at the disk") from error
             if not piece:
                 raise HardenError("a file becomes shorter while it is read", where=self._where, how="try again when nobody writes to it")
             pieces.append(piece)
@@ -128,6 +131,7 @@ class Walk:
 
     def _entry(self, name: str, at: int, above: str) -> Entry | None:
         path = f"{above}/{name}" if above else name
+        entry = None
         try:
             found = os.stat(name, dir_fd=at, follow_symlinks=False)
             kind = _KINDS.get(stat.S_IFMT(found.st_mode))
@@ -149,6 +153,9 @@ class Walk:
             return None
         except PermissionError:
             self._notes.add("files and folders that may not be read", self._where, path)
+        except OSError as error:
+            how = "look at the disk, or try again when nobody changes the folder"
+            raise HardenError(f"{path!r:.200} cannot be read: {error.strerror}", where=self._where, how=how) from error
         return entry
 
     def _regular(self, entry: Entry, found: os.stat_result, name: str, at: int) -> None:

@@ -17,7 +17,7 @@ from layouts import Layout, entry, folder, link, tar
 from hardener.errors import HardenError
 from hardener.images import find, platforms, scan
 from hardener.images.kept import Kept
-from hardener.images.limits import LIMITS
+from hardener.images.limits import LIMITS, Limits
 
 MACHINE = str(platforms.machine().architecture)
 LOWER, UPPER = tar(entry("etc/passwd", b"root"), entry("old", b"1")), tar(entry(".wh.old"), entry("new", b"2"))
@@ -260,3 +260,33 @@ def test_a_folder_as_an_image(tmp_path: Path) -> None:
         find.find("rootfs:/nowhere")
     with pytest.raises(HardenError, match="a folder has no layers to copy"):
         image.source.open(image.layers[0].descriptor)
+
+
+def test_a_folder_that_changes_or_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file").write_text("content")
+    image = find.find(f"rootfs:{root}")
+    real = os.stat
+
+    def failing(number: int) -> Any:
+        def stat(path: Any, **more: Any) -> os.stat_result:
+            if path == "file":
+                raise OSError(number, os.strerror(number))
+            return real(path, **more)
+
+        return stat
+
+    monkeypatch.setattr(os, "stat", failing(13))
+    assert any("may not be read" in note for note in scan.scan(image, []).notes)
+    monkeypatch.setattr(os, "stat", failing(2))
+    assert len(scan.scan(image, [])) == 0
+    monkeypatch.setattr(os, "stat", failing(5))
+    with pytest.raises(HardenError, match="'file' cannot be read: Input/output error"):
+        scan.scan(image, [])
+    monkeypatch.setattr(os, "stat", real)
+    monkeypatch.setattr(os, "read", lambda *_: b"")
+    with pytest.raises(HardenError, match="becomes shorter while it is read"):
+        scan.scan(image, [Kept(lambda entry: True)])
+    with pytest.raises(HardenError, match="more than 0 entries"):
+        scan.scan(image, [], Limits(entries=0))

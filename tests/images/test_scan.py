@@ -1,6 +1,9 @@
 """All layers in one pass: each file is shown to who wants it, and the merged root says what became of it."""
 
 import gzip
+import io
+import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import pytest
 from layouts import Layout, entry, folder, link, tar
 
 from hardener.errors import HardenError
-from hardener.images import layout, scan
+from hardener.images import blobs, layout, scan
 from hardener.images.image import Image, Layer
 from hardener.images.kept import Kept
 from hardener.images.tar import Entry
@@ -118,3 +121,45 @@ def test_a_layer_that_is_not_what_it_says(made: Layout) -> None:
     found = image(made, good, layers=[made.blob(gzip.compress(good + bytes(512), mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")])
     with pytest.raises(HardenError, match="what is in it is not sha256:"):
         scan.scan(found, [])
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["isal", "zlib"])
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+def test_all_decompressors_give_the_same(made: Layout, monkeypatch: pytest.MonkeyPatch, fast: bool, size: int) -> None:
+    if not fast:
+        monkeypatch.setattr(blobs, "_inflate", lambda: (zlib.decompressobj, zlib.error))
+    monkeypatch.setattr(blobs, "PIECE", size)
+    monkeypatch.setattr(blobs, "OUT", max(size, 100))
+    layer = tar(entry("a", b"0123456789" * 700), entry("z", bytes(20_000)))
+    packed = gzip.compress(layer[:5000], mtime=0) + gzip.compress(layer[5000:], mtime=0) + bytes(50)
+    eyes = Eyes(a=scan.WHOLE, z=scan.WHOLE)
+    scan.scan(image(made, layer, layers=[made.blob(packed, "application/vnd.oci.image.layer.v1.tar+gzip")]), [eyes])
+    assert eyes.seen == [("a", 0, 0, b"0123456789" * 700), ("z", 0, 0, bytes(20_000))]
+    for damaged in (packed[:-60], packed[:100] + b"xxxx" + packed[104:], packed + b"x"):
+        found = image(made, layer, layers=[made.blob(damaged, "application/vnd.oci.image.layer.v1.tar+gzip")])
+        with pytest.raises(HardenError, match="the layer is damaged"):
+            scan.scan(found, [])
+
+
+def test_a_disk_that_fails(made: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.RawIOBase):
+        """A file whose disk is broken."""
+
+        def read(self, size: int = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    found = image(made, tar(entry("a")))
+    monkeypatch.setattr(layout.Folder, "open", lambda *_: Failing())
+    with pytest.raises(HardenError, match="it cannot be read: Input/output error"):
+        scan.scan(found, [])
+
+
+def test_who_is_interrupted_does_not_wait(made: Layout) -> None:
+    class Interrupted(Eyes):
+        def wants(self, entry: Entry, layer: Layer) -> int:
+            raise KeyboardInterrupt
+
+    found = image(made, tar(*[entry(str(number), bytes(100_000)) for number in range(100)]))
+    with pytest.raises(KeyboardInterrupt):
+        scan.scan(found, [Interrupted()])
+    assert threading.active_count() == 1
