@@ -62,6 +62,14 @@ def test_a_list_that_is_longer_than_a_window(tmp_path: Path) -> None:
         assert len(Scanned(tmp_path / str(number), {"bin/app*": program}).names) == len(NAMES) + 1 + 5000
 
 
+def test_a_list_that_begins_in_one_window_and_ends_in_the_next(tmp_path: Path) -> None:
+    modules = MODULES + "".join(f"dep\texample.org/m{number}\tv1.0.{number}\th1:{'x' * 60}=\n" for number in range(5000))
+    program = go_programs.new(modules, before=(4 << 20) - (100 << 10) - 0x1000) + b"\0" * LARGE
+    assert len(Scanned(tmp_path, {"bin/app*": program}).names) == len(NAMES) + 1 + 5000
+    damaged = program.replace(b"go1.22.5", b"xx1.22.5")
+    assert Scanned(tmp_path / "damaged", {"bin/app*": damaged}).names == []
+
+
 def test_what_is_said_of_modules(tmp_path: Path) -> None:
     found = Scanned(tmp_path, {"bin/app*": go_programs.new(), "bin/other*": go_programs.new(), "bin/data": go_programs.new()})
     assert found.one("example.org/local").notes == ("replaced by ./local",)

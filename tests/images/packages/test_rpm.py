@@ -145,6 +145,19 @@ def test_a_damaged_header_is_said(tmp_path: Path, blob: bytes, why: str) -> None
     assert len(found.owned) == 0
 
 
+def test_a_database_that_comes_in_windows(tmp_path: Path) -> None:
+    path = tmp_path / "made.sqlite"
+    path.write_bytes(rows(tmp_path, header({1000: "a", 1001: "1", 1002: "2"})))
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE filling AS SELECT zeroblob(9000000)")
+    connection.execute("INSERT INTO Packages (blob) VALUES (?)", (header({1000: "b", 1001: "1", 1002: "2", 1014: "x" * 5_000_000}),))
+    connection.commit()
+    connection.close()
+    assert Scanned(tmp_path / "image", {DATABASE: path.read_bytes()}).names == ["rpm a 1-2", "rpm b 1-2"]
+    linked = Scanned(tmp_path / "linked", {"large": path.read_bytes(), DATABASE: "=large"})
+    assert (linked.names, linked.scanner.notes) == ([], (f"{DATABASE} is not read: it is a link to a large file",))
+
+
 def test_what_is_before_the_damage_is_listed(tmp_path: Path) -> None:
     good = header({1000: "a", 1001: "1", 1002: "2"})
     found = Scanned(tmp_path / "image", {DATABASE: rows(tmp_path, good, b"", good)})
