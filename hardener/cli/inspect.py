@@ -11,6 +11,7 @@ from hardener.cli import named
 from hardener.cli.terminal import say
 from hardener.errors import HardenError
 from hardener.linux import calls
+from hardener.reports.excerpt import one_line
 from hardener.runtime import cgroups, container, detach, enter, health, state, walls
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Report:
         self.walls = found
         self.record = record
         self.job = job
+        self.health = health.read(record) if record is not None and job is not None and job.health is not None else None
 
     def dump(self) -> dict[str, object]:
         """Return it as JSON."""
@@ -76,9 +78,8 @@ class Report:
         known: dict[str, object] = {"title": self.title, "walls": found}
         if self.record is not None:
             known = {**self.record.dump(), "live": self.record.live, **known}
-            checked = health.read(self.record) if self.job is not None and self.job.health is not None else None
-            if checked is not None:
-                known["health"] = checked
+            if self.health is not None:
+                known["health"] = self.health
         if self.job is not None:
             known |= {"looser": [*self.job.looser], "policy": self.job.policy, "image": self.job.image, "job": self.job.dump()}
         return known
@@ -88,6 +89,8 @@ class Report:
         rows = [(wall.name, wall.state, wall.detail) for wall in self.walls]
         if self.job is not None:
             rows += [("looser than policy", self.job.policy, line) for line in self.job.looser]
+        if self.health is not None:
+            rows.append(("health", str(self.health["Status"]), _last_check(self.health)))
         left = max(len(row[0]) for row in (HEADER, *rows)) + 3
         middle = max(len(row[1]) for row in (HEADER, *rows)) + 3
         lines = [self.title]
@@ -96,6 +99,15 @@ class Report:
             lines.append(f"{name:<{left}}{state_:<{middle}}{first}".rstrip())
             lines += [f"{'':<{left + middle}}{line}" for line in more]
         return "\n".join(lines) + "\n"
+
+
+def _last_check(known: dict[str, object]) -> str:
+    log = known.get("Log")
+    last = log[-1] if isinstance(log, list) and log else None
+    if not isinstance(last, dict):
+        return "not checked yet"
+    said = one_line(str(last.get("Output", "")).strip())
+    return f"{known.get('FailingStreak')} failures in a row; the last check exited with {last.get('ExitCode')}{f': {said}' if said else ''}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:
