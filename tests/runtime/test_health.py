@@ -99,8 +99,17 @@ def test_a_check_that_takes_too_long_is_killed_with_all_that_it_started(harden: 
     harden.do("run", "-d", "--name", "one", "--health-cmd", "echo begun; sleep 1234; true", *words, *SH, SLEEP)
     entry = checked(harden)[0]
     assert (entry["ExitCode"], entry["Output"]) == (-1, "Health check exceeded timeout (0.5s): begun\n")
-    group = Path(harden.record("one")["cgroups"][0], "cgroup.procs").read_text().split()
-    assert not [pid for pid in group if b"1234" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    group = Path(harden.record("one")["cgroups"][0], "cgroup.procs")
+
+    def sleeping() -> list[str]:
+        found = []
+        for pid in group.read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                if b"1234" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
+    until(lambda: not sleeping())  # there is a moment without any between two checks
 
 
 def children(harden: Lives, name: str = "one") -> list[str]:
