@@ -27,7 +27,7 @@ class Login:
 
     __slots__ = ("identity_token", "password", "username")
 
-    def __init__(self, username: str, password: str, identity_token: str = "") -> None:
+    def __init__(self, username: str, password: str, identity_token: str = "") -> None:  # nosec B107  (none)
         self.username = username
         self.password = password
         self.identity_token = identity_token
@@ -150,7 +150,7 @@ def _login(entry: object, where: str) -> Login | None:
 def _ask_helper(name: str, server: str, environment: Mapping[str, str], path: str, warn: Callable[[str], None]) -> Login | None:
     import json
     import shutil
-    import subprocess
+    import subprocess  # nosec B404  (a helper that the user has configured)
 
     program = f"docker-credential-{name}"
     found = shutil.which(program, path=environment.get("PATH"))
@@ -158,7 +158,7 @@ def _ask_helper(name: str, server: str, environment: Mapping[str, str], path: st
         warn(f"{path}: {program} is not installed, so that no login for {server} is known")
         return None
     try:
-        asked = subprocess.run(
+        asked = subprocess.run(  # nosec B603  (a list, no shell; its name has been checked)
             [found, "get"], input=server.encode(), capture_output=True, timeout=HELPER_S, env=dict(environment), check=False
         )
     except subprocess.TimeoutExpired:

@@ -75,7 +75,7 @@ def backoff_s(attempt: int, first_s: float) -> float:
     from random import uniform
 
     bounded: float = min(first_s * 2 ** (attempt - 1), LONGEST_S)
-    return bounded * uniform(0.5, 1.5)  # noqa: S311  (no secret: it spreads clients)
+    return bounded * uniform(0.5, 1.5)  # noqa: S311  # nosec B311  (no secret: it spreads clients)
 
 
 def retry_after_s(value: str | None, now_s: float) -> float | None:
