@@ -27,7 +27,7 @@ SUBJECT: Final = "file.secret"
 RULES: Final = {"token": "HF301", "key": "HF302", "stored": "HF303", "advice": "HF304"}
 """What a credential is about -> the rule that tells of it."""
 
-WHOLE: Final = 32 << 20  # bytes of a file that are judged at once; larger ones in windows, and shown without their lines
+WHOLE: Final = 16 << 20  # bytes of a file that are judged at once; larger ones in windows, and shown without their lines
 WINDOW: Final = 4 << 20
 _HEAD: Final = r"-----BEGIN [A-Z0-9 ]{1,40}-----"
 

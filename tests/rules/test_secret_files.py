@@ -185,6 +185,11 @@ def test_what_comes_with_a_package_is_no_leak() -> None:
     assert len(inspect("app/a.py", url)) == 1
 
 
+def test_the_key_that_an_installation_makes_is_the_same_everywhere() -> None:
+    (hit,) = inspect("etc/ssl/private/ssl-cert-snakeoil.key", pem().encode())
+    assert (hit.secret.severity, hit.secret.why) == (Severity.MEDIUM, "a private key in plain text, and the same in every container")
+
+
 @pytest.mark.parametrize("path", ["srv/test-app/config.yml", "app/latest/x.env", "app/documents/x.env", "home/specter/.env"])
 def test_a_name_that_only_begins_like_a_test_is_none(path: str) -> None:
     assert not places.is_sample(path)

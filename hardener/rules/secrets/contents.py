@@ -182,6 +182,8 @@ def _without_overlaps(found: list[tuple[int, Secret]]) -> list[Secret]:
 
 def _weigh(path: str, secret: Secret) -> Secret | None:
     """Return a secret as severe as it is at its place; None where it is no evidence of anything."""
+    if path.endswith("/ssl-cert-snakeoil.key"):  # Debian's ssl-cert makes it when it is installed: while the image is built
+        return secret._replace(severity=min(secret.severity, Severity.MEDIUM), why=f"{secret.why}, and the same in every container")
     is_sample = places.is_sample(path)
     if places.is_library(path):
         if secret.kind in _WEAK_EVIDENCE:

@@ -11,6 +11,7 @@ Confidence says how sure it is that the value is a literal credential, severity 
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from sys import maxsize as MAXSIZE
 
 from hardener.rules.secrets import Secret, literals
@@ -76,14 +77,20 @@ def at_anchor(form: Format, anchor: int, text: str, end: int = MAXSIZE) -> Secre
     """Return the credential whose anchor stands at an offset; it is not read beyond `end`."""
     if form.needs and text.find(form.needs, anchor, anchor + 400) < 0:
         return None
+    pattern = _compiled(form.pattern)
     for start in range(max(0, anchor - form.back), anchor + 1):
         if _continues(text, start):
             continue
-        match = re.compile(form.pattern).match(text, start, end)
+        match = pattern.match(text, start, end)
         if match and not (match[0][-1].isalnum() and text[match.end() : match.end() + 1].isalnum()):
             verdict = form.proof(match)
             return verdict and Secret.of(form.kind, form.title, match.span(match.lastindex or 0), verdict, form.severity)
     return None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)  # whose own cache costs more than most of the matches
 
 
 def _continues(text: str, start: int) -> bool:
