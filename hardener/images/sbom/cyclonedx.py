@@ -77,7 +77,8 @@ def _system(inventory: Inventory) -> dict[str, Any] | None:
 
 
 def _component(package: Package, *, has_layers: bool) -> dict[str, Any]:
-    component: dict[str, Any] = {"type": "library", "bom-ref": package.purl}
+    purl = package.purl
+    component: dict[str, Any] = {"type": "library", "bom-ref": purl}
     if package.supplier:
         component["supplier"] = {"name": package.supplier}
     component["name"] = package.name
@@ -88,7 +89,7 @@ def _component(package: Package, *, has_layers: bool) -> dict[str, Any]:
         component["hashes"] = hashes
     if package.licenses:
         component["licenses"] = _licenses(package.licenses)
-    component["purl"] = package.purl
+    component["purl"] = purl
     component["evidence"] = {"occurrences": [{"location": shown(path)} for path in (package.path, *package.places)]}
     layer = package.layer
     properties = [("layer", f"{layer.index} {layer.diff_id}" if layer is not None and has_layers else "")]

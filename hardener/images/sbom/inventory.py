@@ -98,19 +98,19 @@ def needs(packages: Iterable[Package]) -> dict[str, tuple[str, ...]]:
 
     A name that several provide is all of them; of npm's, the one that Node.js would find from where the package lies.
     """
-    packages = tuple(packages)
+    purls = [(package, package.purl) for package in packages]
     named: dict[tuple[str, str, str], list[str]] = {}
     placed: dict[str, str] = {}
-    for package in packages:
+    for package, purl in purls:
         scopes = _scopes(package)
         for name in (package.name, *package.provides):
             for scope in scopes:
-                named.setdefault((package.kind, scope, _plain(package.kind, name)), []).append(package.purl)
+                named.setdefault((package.kind, scope, _plain(package.kind, name)), []).append(purl)
         if package.kind == "npm":
             for path in (package.path, *package.places):
-                placed[path] = package.purl
+                placed[path] = purl
     found = {}
-    for package in packages:
+    for package, purl in purls:
         there: dict[str, None] = {}
         for name in package.depends:
             if package.kind == "npm":
@@ -118,8 +118,8 @@ def needs(packages: Iterable[Package]) -> dict[str, tuple[str, ...]]:
             else:
                 for scope in _scopes(package):
                     there |= dict.fromkeys(named.get((package.kind, scope, _plain(package.kind, name)), ()))
-        there.pop(package.purl, None)
-        found[package.purl] = tuple(sorted(there))
+        there.pop(purl, None)
+        found[purl] = tuple(sorted(there))
     return found
 
 

@@ -80,13 +80,14 @@ def _system(inventory: Inventory) -> list[dict[str, Any]]:
 
 
 def _package(package: Package, ids: dict[str, str], extracted: dict[str, str], *, has_layers: bool) -> dict[str, Any]:
-    described = _described(ids[package.purl], package.name, package.version, "LIBRARY")
+    purl = package.purl
+    described = _described(ids[purl], package.name, package.version, "LIBRARY")
     described["supplier"] = _supplier(package)
     described["licenseDeclared"] = _license(package.licenses, extracted)
     hashes = [{"algorithm": _HASHES[algorithm], "checksumValue": digits} for algorithm, digits in package.hashes if algorithm in _HASHES]
     if hashes:
         described["checksums"] = hashes
-    described["externalRefs"] = [_purl(package.purl)]
+    described["externalRefs"] = [_purl(purl)]
     layer = f" of layer {package.layer.diff_id}" if package.layer is not None and has_layers else ""
     built = f"; built from {package.source} {package.source_version}" if package.source not in ("", package.name) else ""
     described["sourceInfo"] = _line(f"named in {', '.join(map(shown, (package.path, *package.places)))}{layer}{built}")
