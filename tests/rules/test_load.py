@@ -135,3 +135,11 @@ def test_only_messages_have_placeholders() -> None:
     for source in load.read(load.rule_files(data_folder("rules"))):
         for text in (source.rule.title, source.rule.why, source.rule.how):
             assert load.placeholders(text.replace("${", "$(")) == (), source.rule.id
+
+
+def test_nobody_matches_credentials_in_files_by_facts(tmp_path: Path) -> None:
+    keys = {"id": "ACME001", "name": "x", "severity": "low", "confidence": "low", **dict.fromkeys(("title", "message", "why", "how"), "x")}
+    text = "".join(f"{key}: {value}\n" for key, value in keys.items()) + "on: file.secret\nmatch: {a: absent}\n"
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(HardenError, match=r"file\.secret has no facts to match"):
+        load.custom([str(tmp_path)], ())
