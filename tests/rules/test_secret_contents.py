@@ -127,3 +127,21 @@ def test_hostile_repetition_stays_cheap(unit: bytes) -> None:
 def test_a_hit_never_carries_the_credential() -> None:
     (hit,) = contents.inspect("a.log", GITHUB.encode())
     assert GITHUB not in repr(hit)
+
+
+@pytest.mark.parametrize("path", [".env", "srv/app/.env.production", "deploy/web.env"])
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("DB_PASSWORD=tr0ub4dor&3xyz", "tr0ub4dor&3xyz"),
+        ("export DB_PASSWORD=tr0ub4dor;3xyz|q  # the old one", "tr0ub4dor;3xyz|q"),
+        ("DB_PASSWORD=&Qw9z(lPP2x", "&Qw9z(lPP2x"),
+        ('DB_PASSWORD="tr0ub4dor&3xyz"', "tr0ub4dor&3xyz"),
+        ("PASSWORD=<your password>", ""),
+        ("PASSWORD=$(cat /run/secrets/password)", ""),
+        ("SECRET_KEYS=id,name", ""),
+    ],
+)
+def test_a_value_of_a_dotenv_file_ends_with_its_line(path: str, line: str, value: str) -> None:
+    text = f"A=b\n{line}\nC=d\n"
+    assert [text[hit.start : hit.end] for hit in inspect(path, text.encode())] == ([value] if value else [])

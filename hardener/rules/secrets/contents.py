@@ -120,6 +120,10 @@ def _closely(path: str, text: str) -> list[Hit]:
         found += [(2, secret) for secret in literals.in_code(text)]
     else:
         found += [(1, secret) for secret in detect.scan(text, in_force=is_compose_name(path.rpartition("/")[2]))]
+    if keeper is None and places.is_dotenv(path):
+        for name, value, at in literals.in_dotenv(text):
+            if (secret := detect.judge(value, name=name)) is not None:
+                found.append((0, secret._replace(start=secret.start + at, end=secret.end + at)))
     stored = {id(secret) for rank, secret in found if rank == 0} if is_stored else set()
     hits = []
     lines = _Lines(text, 1)

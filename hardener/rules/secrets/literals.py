@@ -93,6 +93,10 @@ _VALUE: Final = (
     r"""[ \t]*(?:"(?P<double>(?:[^"\\\n]|\\[^\n])*)"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s"'`;|&<>,)}\]({\[][^\s"'`;|&<>,)}\]]*))"""
 )
 
+_CUTS: Final = frozenset("\"'`;|&<>,)}]({[ \t")
+_LISTED: Final = {ord(","): None, ord(" "): None}  # a,b,c: a list of words is no password
+_DOTENV: Final = r"(?m)^[ \t]*(?:export[ \t]+)?(?P<name>[\w.-]{3,80})[ \t]*=[ \t]*(?P<value>[^\s\"'`#][^\n]*)"
+
 
 def judge(value: str, name: str, start: int = 0, *, in_force: bool = False) -> Secret | None:
     """Return the secret that a literal is because of its name; `start` is where it stands. See `detect.judge`."""
@@ -181,6 +185,14 @@ def in_code(text: str) -> Iterator[Secret]:
         is_quoted = text[secret.start - 1 : secret.start] in ("'", '"')
         if is_quoted and secret.confidence is Confidence.HIGH and " " not in text[secret.start : secret.end]:
             yield secret
+
+
+def in_dotenv(text: str) -> Iterator[tuple[str, str, int]]:
+    """Yield name, value and offset of bare values that go on where a shell's word would end: in a .env file only its line ends one."""
+    for match in re.finditer(_DOTENV, text):
+        value = match["value"].partition(" #")[0].rstrip()
+        if not _CUTS.isdisjoint(value) and not value.translate(_LISTED).isalnum():
+            yield match["name"], value, match.start("value")
 
 
 def find(text: str, assignments: list[int], *, in_force: bool = False, of_commands: bool = True) -> Iterator[Secret]:

@@ -94,6 +94,12 @@ def is_code(path: str) -> bool:
     return path.rpartition(".")[2].lower() in _CODE_ENDS
 
 
+def is_dotenv(path: str) -> bool:
+    """Whether a file is one of `NAME=value` lines that no shell reads."""
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(".env") or name.startswith(".env.")
+
+
 def is_configuration(path: str) -> bool:
     """Whether a file configures something, so that literals under the names of secrets are secrets there."""
     name = path.rpartition("/")[2].lower()
