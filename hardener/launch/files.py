@@ -42,6 +42,7 @@ _MOUNT_KEYS: Final = {
     "tmpfs": ("tmpfs-size", "tmpfs-mode", COPY_UP),
     "image": ("image-subpath",),
 }
+KERNELS: Final = ("/proc/", "/sys/", "/dev/")  # filesystems in which no folder can be made for a volume
 _LATER: Final = ("volume-driver", "volume-label", "volume-opt", "volume-subpath", "image-subpath")
 
 
@@ -87,8 +88,7 @@ def lay(
             raise HardenError(f"two mounts on {mount.destination}", where="--volume, --mount, --tmpfs", how="leave one of them")
         taken.append(mount.destination)
     for path in image_volumes:
-        if _normal(_destination(path, "the image's VOLUME")) not in taken:
-            _named("", _normal(path), [], found, "the image's VOLUME")
+        _image_volume(_normal(_destination(path, "the image's VOLUME")), taken, spec, found)
     # What is mounted replaces what a policy mounts at the same place (/tmp), and comes after what it lies on.
     spec.mounts = (*[mount for mount in spec.mounts if _normal(mount.destination) not in taken], *found.mounts)
     if request.shm_size is not None:
@@ -96,6 +96,19 @@ def lay(
             if mount.destination == SHM and mount.type == "tmpfs":
                 mount.options = (*[word for word in mount.options if not word.startswith("size=")], f"size={request.shm_size}")
     return found
+
+
+def _image_volume(path: str, taken: list[str], spec: Spec, found: Files) -> None:
+    """Make a volume where the image wants one; not where a user or the policy mounts, nor in the kernel's filesystems."""
+    if path in taken:
+        return
+    there = next((mount for mount in spec.mounts if _normal(mount.destination) == path), None)
+    if f"{path}/".startswith(KERNELS):
+        found.notices.append(f"the image's VOLUME {path!r} is left out: what is there comes from the kernel")
+    elif there is None:
+        _named("", path, [], found, "the image's VOLUME")
+    elif there.type == "tmpfs":
+        found.copy_up.append(path)
 
 
 def _normal(path: str) -> str:

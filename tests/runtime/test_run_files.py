@@ -88,3 +88,18 @@ def test_an_image_layout_runs_as_it_says(harden: Lives, folder: Path) -> None:
     assert "several images" in harden("run", str(made.path), "--", "/bin/sh").stderr
     for name in harden.do("volume", "ls", "-q").split():
         harden.do("volume", "rm", name)
+
+
+@needs_busybox
+def test_volumes_of_an_image_where_the_kernel_or_the_policy_mounts(harden: Lives, folder: Path) -> None:
+    made = Layout(folder / "layout")
+    base = tar(directory("bin"), entry("bin/sh", BUSYBOX.read_bytes(), mode=0o755), directory("tmp"), entry("tmp/of-the-image"))
+    wanted = ["/proc", "/proc/x", "/sys", "/dev", "/dev/shm/", "/dev/pts", "/tmp", "/dev/\x1b[2J"]
+    config = {"Cmd": ["/bin/sh", "-c", "test -r /proc/self/stat && test -c /dev/null && ls /tmp"], "Volumes": {path: {} for path in wanted}}
+    made.add(made.image(base, architecture=str(platforms.machine().architecture), config=config))
+    found = harden("run", str(made.path))
+    assert (found.returncode, found.stdout) == (0, "of-the-image\n"), found
+    told = [line for line in found.stderr.splitlines() if "is left out" in line]
+    assert len(told) == len(wanted) - 1, found  # a tmpfs is as good as a volume, and begins with the same
+    assert "\x1b" not in found.stderr
+    assert harden.do("volume", "ls", "-q") == ""
