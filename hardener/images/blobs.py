@@ -83,6 +83,7 @@ class LayerStream:
                 self._room.acquire()
                 if self._stopped:
                     break
+                self._diff.update(piece)  # here, where it holds up nobody: hashing a piece lets other threads run
                 self._ready.put(piece)
         except BaseException as error:  # it is raised where the pieces are waited for
             end = error
@@ -104,7 +105,6 @@ class LayerStream:
             limits = self._limits
             how = f"it is more than {limits.ratio} times what is there, or than {limits.total >> 30} GiB: it is made to fill disks"
             raise HardenError("what comes out of the layer is too large", where=self.where, how=how)
-        self._diff.update(piece)
         return piece
 
     def finish(self) -> None:
