@@ -78,7 +78,7 @@ def pull(reference: Reference, store: Stock, platform: str, options: RegistryOpt
         store.sweep()
         registry = Registry(reference.registry, options)
         known = store.find(name)
-        if reference.digest is not None and known is not None:
+        if known is not None and reference.digest is not None and store.knows(reference):
             top = known
         else:
             top = registry.head(reference.repository, reference.digest or reference.tag or references.DEFAULT_TAG)

@@ -75,11 +75,11 @@ class Store:
         rows = self.rows()
         named = reference.split(text)
         wanted = reference.full(named)
+        if named.digest is not None:  # whatever is called so: it is the digest that counts
+            return next((self._parsed(row) for row in rows if row.get("digest") == named.digest), None)
         for row in rows:
             if written_name(row) == wanted:
                 return self._parsed(row)
-        if named.digest is not None:
-            return next((self._parsed(row) for row in rows if row.get("digest") == named.digest), None)
         digits = text.removeprefix("sha256:")
         if len(digits) < SHORTEST or not _HEX.issuperset(digits):
             return None
@@ -92,6 +92,11 @@ class Store:
     def by_digest(self, digest: str) -> Descriptor | None:
         """Return the image of a digest; None when it is not in the store."""
         return next((self._parsed(row) for row in self.rows() if row.get("digest") == digest), None)
+
+    def knows(self, named: reference.Reference) -> bool:
+        """Tell whether the image of a digest has a name in the repository that it is asked for by, and not in others alone."""
+        home = f"{named.registry}/{named.repository}"
+        return any(row.get("digest") == named.digest and written_name(row).startswith((f"{home}:", f"{home}@")) for row in self.rows())
 
     def _parsed(self, row: dict[str, object]) -> Descriptor:
         path = f"{self.folder}/index.json"

@@ -100,6 +100,8 @@ def _stored(text: str, places: Places, platform: str, pull: str, provenance: Pro
         what = f"{text} is the beginning of a digest: a policy with `images:` has to know where an image is from"
         raise HardenError(what, where=store.where, how="name it as `harden images` shows it")
     pinned = named.digest is not None
+    if pinned and provenance is not None and not store.knows(named):
+        descriptor = None  # it is here, and from elsewhere: that its registry has it, too, is for the registry to say
     if descriptor is not None and (pull != ALWAYS or pinned):  # what a digest names never changes
         check = _signed(text, named, descriptor, provenance)
         found = _kept(descriptor, places, platform, check) or _unpacked(text, store, descriptor, places, platform, check)

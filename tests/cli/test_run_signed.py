@@ -1,5 +1,6 @@
 """`harden run` under a policy with `images:`: what is not allowed, pinned or signed does not start, and nothing of it is unpacked."""
 
+import json
 import os
 import subprocess
 import sys
@@ -270,3 +271,32 @@ def test_images_that_are_mounted_are_images(world: World) -> None:
 
 def test_what_is_no_image_is_not_asked_for_a_signature(world: World) -> None:
     assert world.run("host", "--entrypoint", "true", without="cryptography").returncode == 0
+
+
+def test_a_digest_counts_as_from_where_its_image_is_from(world: World) -> None:
+    world.policy(f"{{allowed-registries: ['{world.registry.host}/acme/*']}}")
+    other = Layout(world.folder / "other")
+    other.add(other.image(tar(entry("x")), architecture=MACHINE, config={"Cmd": ["/x"]}), "evil:1")
+    assert world.harden("load", "-i", str(other.path)).returncode == 0
+    name = f"{world.registry.host}/acme/web@{other.manifests[0]['digest']}"
+    refused = world.run(name)
+    assert (refused.returncode, "the registry does not have it" in refused.stderr) == (125, True), refused
+    refused = world.run(name, "--pull", "never")
+    assert (refused.returncode, "there is no image" in refused.stderr) == (125, True), refused
+    world.registry.push(other.path, "acme/web:2", "evil:1")  # and now it is from there
+    assert world.run(name).returncode == 0
+    asked = len(world.asked)
+    assert world.run(name).returncode == 0
+    assert len(world.asked) == asked
+
+
+def test_what_an_index_calls_a_digest_is_not_that_digest(world: World) -> None:
+    assert world.harden("pull", world.name).returncode == 0
+    index = world.folder / "home" / "data" / "images" / "index.json"
+    rows = json.loads(index.read_text())
+    wanted = f"{world.registry.host}/acme/web@sha256:{'0' * 64}"
+    rows["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = wanted
+    index.write_text(json.dumps(rows))
+    world.policy("{require-digest: true}")
+    refused = world.run(wanted)
+    assert (refused.returncode, "the registry does not have it" in refused.stderr) == (125, True), refused
