@@ -130,14 +130,15 @@ def _unenforceable(request: Request, machine: Layout) -> tuple[str, ...]:
 
 
 def _describe(request: Request, made: Draft, places: Places, machine: Layout) -> int:
+    from hardener.cli import tame
     from hardener.runtime import container
 
     plan = container.plan(made.spec, bundle=posix.getcwd(), name=request.name, machine=machine, rootfs=made.rootfs, cache=places.cache)
-    print(f"policy:\n  {request.policy}")
+    print(f"policy:\n  {tame(request.policy)}")
     for line in made.looser:
-        print(f"  {line}")
-    for step, lines in container.describe(plan):
-        print(f"{step}:\n  " + "\n  ".join(lines))
+        print(f"  {tame(line)}")
+    for step, lines in container.describe(plan):  # an image has its words in it
+        print(f"{step}:\n  " + "\n  ".join([tame(line) for line in lines]))
     return EXIT_CLEAN
 
 

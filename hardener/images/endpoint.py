@@ -168,6 +168,10 @@ class Endpoint:
                 )
             hosts.check_reach(there, self.host, resolve=not hosts.proxy(there, self._options.environment))
             if there.origin != target.origin:
+                if body is not None:  # an identity token is in it
+                    raise Trouble(
+                        f"{target.host} sends a login on to {there.host}", where=self.registry, how="it is set up wrongly, or an attack"
+                    )
                 sent.pop("Authorization", None)
             target = there
         raise Trouble("the registry sends us round and round", where=self.registry, how="it is set up wrongly")

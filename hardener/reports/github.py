@@ -4,11 +4,12 @@ GitHub shows ten errors, ten warnings and ten notices of a step, so the worst fi
 Source: github.com/actions/toolkit, packages/core/src/command.ts (escaping) and the workflow commands reference.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from hardener.finding import Finding, Report, Severity
-from hardener.reports.excerpt import scrub
+from hardener.reports.excerpt import scrub, visible
 
 COMMANDS: Final[Mapping[Severity, str]] = {
     Severity.CRITICAL: "error",
@@ -51,7 +52,9 @@ def _command(name: str, properties: Mapping[str, str | int], message: str) -> st
 
 
 def _escape(text: str) -> str:
-    return scrub(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # The log of a job is shown on terminals, too.
+    text = "".join(piece if piece in ("\r", "\n") else visible(piece) for piece in re.split(r"([\r\n])", scrub(text)))
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _escape_property(text: str) -> str:

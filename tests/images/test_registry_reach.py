@@ -376,6 +376,21 @@ def test_ways_in_that_are_none(registry: TinyRegistry, challenge: str, what: str
     assert what in fails(registry.host).what
 
 
+def test_an_identity_token_does_not_follow_to_another_host(registry: TinyRegistry, tmp_path: Path) -> None:
+    with TinyRegistry() as other:
+        there = f"http://{other.host}/token"
+        challenge = asks(f'Bearer realm="http://{registry.host}/token"')
+        registry.trouble = lambda request: (
+            answered(request, 307, Location=there) if request.path.startswith("/token") else challenge(request)
+        )
+        login = {"auth": base64.b64encode(b"alice:").decode(), "identitytoken": "s3cret"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: login}}))
+        error = fails(registry.host, docker_config=str(tmp_path))
+        assert "sends a login on to 127.0.0.1" in error.what
+        assert other.seen == []
+    assert [method for method, path, _ in registry.seen if path == "/token"] == ["POST"]
+
+
 def test_neither_netrc_nor_cookies_nor_other_certificates(registry: TinyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password netrc\n")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -115,6 +115,7 @@ def test_nothing_breaks_out_of_a_report(drawn: tuple[SourceFile, Finding]) -> No
     for name in ("json", "sarif", "gitlab"):
         assert outputs[name].isascii()
         loads(outputs[name])
+    assert not set(outputs["github"]) & set("\r\x00\x1b\x7f\x9b\u202e")
     assert all(line.startswith("::") for line in outputs["github"].split("\n")[:-1])
     assert len(outputs["github"].split("\n")) == 4
     ElementTree.fromstring(outputs["junit"].encode())

@@ -95,7 +95,10 @@ def test_volumes_of_an_image_where_the_kernel_or_the_policy_mounts(harden: Lives
     made = Layout(folder / "layout")
     base = tar(directory("bin"), entry("bin/sh", BUSYBOX.read_bytes(), mode=0o755), directory("tmp"), entry("tmp/of-the-image"))
     wanted = ["/proc", "/proc/x", "/sys", "/dev", "/dev/shm/", "/dev/pts", "/tmp", "/dev/\x1b[2J"]
-    config = {"Cmd": ["/bin/sh", "-c", "test -r /proc/self/stat && test -c /dev/null && ls /tmp"], "Volumes": {path: {} for path in wanted}}
+    config = {
+        "Cmd": ["/bin/sh", "-c", "test -r /proc/self/stat && test -c /dev/null && ls /tmp"],
+        "Volumes": {path: {} for path in (*wanted, "/v\x1b[2J")},
+    }
     made.add(made.image(base, architecture=str(platforms.machine().architecture), config=config))
     found = harden("run", str(made.path))
     assert (found.returncode, found.stdout) == (0, "of-the-image\n"), found
@@ -103,3 +106,4 @@ def test_volumes_of_an_image_where_the_kernel_or_the_policy_mounts(harden: Lives
     assert len(told) == len(wanted) - 1, found  # a tmpfs is as good as a volume, and begins with the same
     assert "\x1b" not in found.stderr
     assert harden.do("volume", "ls", "-q") == ""
+    assert "\x1b" not in harden.do("run", "--dry-run", str(made.path))
