@@ -82,8 +82,7 @@ def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors
             outcome.errors.append(crash_error(result, document.file.path))
         else:
             found.setdefault((result.rule.id, result.match.about, result.match.span if not result.match.about else Span(0, 0)), result)
-    if anchors is None:
-        opened.mask({*contents.secrets, *image_credentials.quoted(contents)})
+    opened.mask({*contents.secrets, *image_credentials.quoted(contents)})
     for result in sorted(found.values(), key=lambda each: (each.match.span, each.rule.id, each.match.about)):
         opened.weigh(result, outcome)
     outcome.notices.extend(opened.notices())
@@ -91,6 +90,9 @@ def judge(linter: Linter, contents: Contents, outcome: Outcome, anchors: Anchors
 
 MOST_SECRETS: Final = 500
 """Credentials of one image's text that are hidden one by one; of more, all of the text is."""
+
+SURE: Final = 12
+"""Characters of a credential of the image that is hidden in the files of others, too."""
 
 
 class _Places:
@@ -121,17 +123,18 @@ class _Places:
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Let no report quote credentials of the image's text: many read the logs of builds."""
-        file = self._document.file
-        text = file.text
-        secrets = tuple(secrets)
-        if len(secrets) > MOST_SECRETS:
-            secrets, text = (), "".join([each if each == "\n" else "*" for each in text])
-        for secret in sorted(secrets, key=len, reverse=True):
-            for written in {secret, image_words.quoted(secret).strip('"'), dumps(secret, ensure_ascii=False)[1:-1]}:
-                text = text.replace(written, "*" * len(written))
-        if text != file.text:
-            opened = self._opened[file.path]
-            opened.file = SourceFile(file.path, text)
+        secrets = sorted(secrets, key=len, reverse=True)
+        for opened in self._opened.values():
+            text, known = opened.file.text, secrets
+            if opened.file is not self._document.file:  # of others: a short one may be any word there
+                known = [*image_credentials.found((), (text,)), *[secret for secret in secrets if len(secret) >= SURE]]
+            elif len(secrets) > MOST_SECRETS:
+                known, text = [], "".join([each if each == "\n" else "*" for each in text])
+            for secret in known[:MOST_SECRETS]:
+                for written in {secret, image_words.quoted(secret).strip('"'), dumps(secret, ensure_ascii=False)[1:-1]}:
+                    text = text.replace(written, "*" * len(written))
+            if text != opened.file.text:
+                opened.file = SourceFile(opened.file.path, text)
 
     def weigh(self, result: Judged, outcome: Outcome) -> None:
         """Turn a match into a finding, at the place where it is shown."""
@@ -145,7 +148,9 @@ class _Places:
             opened.weigh(moved, severity, outcome)
 
     def _place(self, span: Span) -> Place:
-        return Place(self._document.file, span) if self._anchors is None else self._anchors.place(span)
+        """Return where a part of the image's text is shown, in a text without credentials, which has the same offsets."""
+        place = Place(self._document.file, span) if self._anchors is None else self._anchors.place(span)
+        return Place(self._opened[place.file.path].file, place.span)
 
     def notices(self) -> Iterable[str]:
         """Yield what there is to say about the ignore comments."""

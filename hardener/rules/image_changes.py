@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from hardener.oci.image import names
 from hardener.record import NamedTuple
+from hardener.rules.image_credentials import found as found_credentials
+from hardener.rules.image_credentials import redacted
 
 if TYPE_CHECKING:
     from hardener.images.image import Image
@@ -114,11 +116,26 @@ def _versions(found: tuple[Package, ...]) -> dict[tuple[str, str], tuple[str, ..
 
 
 def config(old: Image, new: Image) -> Iterator[ConfigChange]:
-    """Yield what of the configuration differs."""
+    """Yield what of the configuration differs, and no credential in it."""
     before, after = _settings(old), _settings(new)
     for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            yield ConfigChange(key, before.get(key), after.get(key))
+        one, other = before.get(key), after.get(key)
+        if one != other:
+            yield ConfigChange(key, None if one is None else _shown(key, one), None if other is None else _shown(key, other))
+
+
+def _shown(key: str, text: str) -> str:
+    """Return a value of the configuration without the credentials in it."""
+    from json import loads
+
+    kind, _, name = key.partition(" ")
+    if kind in ("Env", "Label"):
+        return redacted(text, found_credentials([(name, text)], [text]))
+    if key in ("Entrypoint", "Cmd", "Healthcheck"):
+        words = loads(text)
+        words = words.get("Test") if isinstance(words, dict) else words
+        return redacted(text, found_credentials((), [" ".join(map(str, words if isinstance(words, list) else ()))]))
+    return text
 
 
 def _settings(image: Image) -> Mapping[str, str]:

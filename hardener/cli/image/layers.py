@@ -70,7 +70,7 @@ def _table(view: View, rows: list[tuple[LayerSummary, Step]], largest: Largest, 
 
     lines = [f"{'#':>3}  {'SIZE':>8}  {'UNPACKED':>8}  {'WASTED':>8}  {'ADDED':>7}  {'CHANGED':>7}  {'DELETED':>7}  MADE BY"]
     for summary, step in rows:
-        made = visible(" ".join(step.text.split()))
+        made = visible(" ".join(_instruction(step).split()))
         made = made if args.no_trunc or len(made) <= _WIDE else f"{made[: _WIDE - 1]}…"
         layer = summary.layer
         wasted = size_text(summary.wasted) if summary.wasted else "-"
@@ -114,7 +114,7 @@ def _json(image: Image, view: View, rows: list[tuple[LayerSummary, Step]], large
             "changed": summary.changed,
             "deleted": summary.deleted,
             "base": not step.own,
-            "instruction": step.text,
+            "instruction": _instruction(step),
             "created": step.history.created if step.history is not None else "",
         }
         if files:
@@ -125,6 +125,13 @@ def _json(image: Image, view: View, rows: list[tuple[LayerSummary, Step]], large
     document = {"version": 1, "image": image.name, "digest": image.digest, "layers": layers, "notes": list(view.notes)}
     # Names that are not UTF-8 become escapes: what reads JSON expects text.
     return dumps(document, indent=2).encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _instruction(step: Step) -> str:
+    """Return what made a layer, without the credentials in it."""
+    from hardener.rules.image_credentials import found, redacted
+
+    return redacted(step.text, {*found(step.arguments, (step.text,))})
 
 
 def _fate(view: View, name: str, summary: LayerSummary) -> dict[str, object] | None:
