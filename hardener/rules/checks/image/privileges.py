@@ -147,13 +147,21 @@ _EVERYWHERE: Final = frozenset(
 
 
 def device_node(contents: Contents, context: ImageContext) -> Iterator[Match]:
-    """HI116: a device in an image, other than those that every container has."""
+    """HI116: devices in an image, other than those that every container has; those of one folder together: one command put them there."""
+    groups: dict[str, list[Seen]] = {}
     for seen in contents.survey.devices:
-        if seen.entry.kind == "char" and seen.path in _EVERYWHERE:
-            continue
-        values = {"path": f"/{seen.path}", "kind": "block" if seen.entry.kind == "block" else "character"}
-        severity = None if seen.entry.kind == "block" else Severity.LOW
-        yield Match(contents.at(seen.layer), values, severity=severity, about=f"file:{seen.path}")
+        if seen.entry.kind != "char" or seen.path not in _EVERYWHERE:
+            groups.setdefault(seen.path.rpartition("/")[0], []).append(seen)
+    for folder, group in groups.items():
+        disks = [seen for seen in group if seen.entry.kind == "block"]
+        first = (disks or group)[0]
+        kind = "block" if disks else "character"
+        names = [seen.path.rpartition("/")[2] for seen in group if seen is not first]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        more = f", beside {len(names)} more in /{folder}: {shown}" if names else ""
+        values = {"path": f"/{first.path}", "kind": kind, "more": more}
+        severity = None if disks else Severity.LOW
+        yield Match(contents.at(first.layer), values, severity=severity, about=f"devices:{folder}")
 
 
 def distribution_programs(contents: Contents, context: ImageContext) -> Iterator[Match]:
