@@ -108,6 +108,8 @@ def start() -> NoReturn:
     """Be the program `harden`: run, and leave without taking the interpreter apart, which takes longer than a container's walls."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_streams()
+    if sys.stdout.encoding != "utf-8":
+        _escape_strange()
     code = _launch() if sys.argv[1:2] == ["run"] else main()
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -147,6 +149,14 @@ def _open_streams() -> None:
             if opened != fd:
                 close(opened)
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115  (for as long as we run)
+
+
+def _escape_strange() -> None:
+    """Write what the output's encoding has no letter for as `\\u2026`, as Python does on standard error, and do not fail."""
+    from io import TextIOWrapper
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 # What a launch needs when something is made that the next one finds: not worth to be read by that.

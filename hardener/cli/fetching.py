@@ -27,7 +27,10 @@ def fetch(text: str, places: Places, platform: str, *, quiet: bool) -> None:
     try:
         _apart(text, lambda: _pull(text, places, platform, quiet=quiet))
     except HardenError as error:
-        error.how = _similar(text, places) or error.how
+        if "--creds" in error.how:  # an option of `harden pull`: a name that is near to this one is not what is wrong
+            error.how = f"{error.how}; --creds is for `harden pull`, and then harden run finds the image here"
+        else:
+            error.how = _similar(text, places) or error.how
         raise
 
 

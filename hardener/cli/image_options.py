@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from os.path import isdir
 from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
@@ -60,6 +61,10 @@ def options(args: Namespace, tell: Callable[[str], None] | None = None) -> Regis
     from hardener.images.retrying import Patience
 
     tell = tell or notice
+    if args.docker_config and not isdir(args.docker_config):
+        raise HardenError(
+            "there is no such folder", where=f"--docker-config {args.docker_config}", how="name the folder with config.json in it"
+        )
     creds = _creds(args.creds) if args.creds is not None else None
     if creds is not None:
         args.creds = ":".join(creds)  # whoever asks again must not be asked again

@@ -40,6 +40,12 @@ def _pull(text: str, places: Places, args: Namespace) -> None:
     from hardener.oci import reference
 
     text = text.removeprefix("docker://")
+    transport = text.partition(":")[0]
+    if transport in ("oci", "oci-archive", "docker-archive", "docker-daemon"):
+        how = "harden load -i FILE or DIR takes it into the store" if transport != "docker-daemon" else "docker save NAME | harden load"
+        raise HardenError(f"harden pull fetches from registries, not from {transport}:", where=text, how=how)
+    if text.startswith(("http://", "https://")):
+        raise HardenError("this is an address, not a name of an image", where=text, how=f"leave out {text.partition('://')[0]}://")
     if why := reference.error(text):
         raise HardenError(f"{text!r} is no name of an image: {why}", where="harden pull", how="write [REGISTRY/]NAME[:TAG|@DIGEST]")
     with Silent() if args.quiet else progress.display() as shown:

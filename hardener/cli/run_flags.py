@@ -279,6 +279,10 @@ _NETWORK = "there is no network but loopback yet: --network host is this machine
 # Flags of `docker run` that are not here, and what to do instead.
 MISSING: Final = {
     **dict.fromkeys(
+        ("--creds", "--ca", "--insecure", "--mirror", "--docker-config"),
+        "harden pull has it: fetch the image with it, and harden run finds it here",
+    ),
+    **dict.fromkeys(
         (
             "--publish",
             "-p",

@@ -80,6 +80,18 @@ def _docker_daemon(rest: str, asked: Asked) -> Image:
     return engine_source.image(rest, asked.platform, asked.options)
 
 
+_ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+
+
+def _refuse_mistyped(text: str) -> None:
+    """Refuse a file that is not there and a transport that is misspelt: both are good names of images, and no registry has them."""
+    if text.endswith(_ARCHIVES):
+        raise HardenError("there is no such file", where=text, how=f"an image that is called so would be docker://{text}")
+    transport, colon, _ = text.partition(":")
+    if colon and "-" in transport and (how := suggest(transport, _LONG)):
+        raise HardenError(f"there is no transport {transport!r}", where=text, how=f"{how} An image would be docker://{text}")
+
+
 def _bare(text: str, asked: Asked) -> Image:
     folder, name = layout.split(text)
     if folder:
@@ -93,7 +105,12 @@ def _bare(text: str, asked: Asked) -> Image:
         return stored
     if text.startswith((".", "/")) or references.error(text):
         how = suggest(text.partition(":")[0], list(TRANSPORTS)) or f"name an image, a file, or one of {', '.join(TRANSPORTS)}"
+        if "://" in text:
+            how = "write the name of an image without http:// or https://: REGISTRY/NAME:TAG"
+        elif os.path.isdir(text):
+            how = "this folder is no image layout, it has no oci-layout; a root filesystem is rootfs:DIR"
         raise HardenError(f"there is no image {text!r}", how=how)
+    _refuse_mistyped(text)
     return _registry(text, asked)
 
 
@@ -141,6 +158,8 @@ def split_file(text: str) -> tuple[str, str]:
 def _file(rest: str, transport: str) -> tuple[str, str]:
     found = split_file(rest)
     if not found[0]:
+        if os.path.isdir(rest):
+            raise HardenError("this is a folder, not an archive", where=rest, how="a folder with oci-layout in it is oci:DIR[:TAG]")
         raise HardenError("there is no such file", where=rest, how=f"write {transport}:FILE[:NAME], or - for the standard input")
     return found
 
@@ -153,3 +172,4 @@ TRANSPORTS: Final[dict[str, Callable[[str, Asked], Image]]] = {
     "docker-daemon": _docker_daemon,
     "rootfs": _rootfs,
 }
+_LONG: Final = [name for name in TRANSPORTS if "-" in name]

@@ -87,6 +87,8 @@ def find(text: str, places: Places, *, platform: str = "", pull: str = MISSING, 
         return Found(_layers(image, places), image.defaults)
     if text.startswith(("/", ".")) or (colon and transport == "oci"):
         raise HardenError(f"there is no image layout {text!r}", how="skopeo copy docker://… oci:DIR:TAG makes one; or name an image")
+    if text.endswith((".tar", ".tar.gz", ".tgz")):  # a good name of an image, too: docker:// says that it is one
+        raise HardenError("containers are not started from an archive", where=text, how=_ELSEWHERE["docker-archive"])
     return _stored(text, places, platform, pull, provenance)
 
 

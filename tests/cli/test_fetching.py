@@ -9,6 +9,7 @@ from stored import BUSYBOX, layout
 
 from hardener.cli import fetching
 from hardener.errors import HardenError
+from hardener.images.failures import how_to_log_in
 from hardener.launch import stock
 from hardener.runtime.places import places
 
@@ -29,3 +30,14 @@ def test_what_is_said_while_an_image_is_fetched(tmp_path: Path, capsys: pytest.C
         with pytest.raises(HardenError, match="does not have it") as caught:
             fetching.fetch(f"{registry.host}/app:v2", here, "", quiet=True)
         assert caught.value.how == f"did you mean '{name}'?"
+
+
+def test_where_a_login_is_wanted_no_other_name_is_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pull(*_: object, **__: object) -> None:
+        raise HardenError("the registry wants a login", where="host", how=how_to_log_in("host"))
+
+    monkeypatch.setattr(fetching, "_pull", pull)
+    with pytest.raises(HardenError, match="wants a login") as caught:
+        fetching.fetch("host/app", places(os.geteuid(), {"HARDENER_ROOT": str(tmp_path)}), "", quiet=True)
+    assert caught.value.how.startswith("--creds USER, or `docker login host`")
+    assert caught.value.how.endswith("--creds is for `harden pull`, and then harden run finds the image here")

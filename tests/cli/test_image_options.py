@@ -19,11 +19,11 @@ def parsed(*words: str) -> Namespace:
 
 def test_what_is_said_is_what_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     args = parsed(
-        *("--creds", "me:a:b", "--ca", "ca.pem", "--insecure", "one.example", "--insecure", "[::1]:5000", "--docker-config", "/d"),
+        *("--creds", "me:a:b", "--ca", "ca.pem", "--insecure", "one.example", "--insecure", "[::1]:5000", "--docker-config", "/"),
         *("--mirror", "cache.example/hub", "--mirror", "quay.io=cache.example:8443"),
     )
     found = image_options.options(args)
-    assert (found.creds, found.ca, found.insecure, found.docker_config) == (("me", "a:b"), "ca.pem", ("one.example", "[::1]:5000"), "/d")
+    assert (found.creds, found.ca, found.insecure, found.docker_config) == (("me", "a:b"), "ca.pem", ("one.example", "[::1]:5000"), "/")
     assert found.mirrors == (("docker.io", "cache.example/hub"), ("quay.io", "cache.example:8443"))
     found.warn("careful \x1b[2J")
     assert capsys.readouterr().err == "harden: careful ␛[2J\n"
@@ -77,6 +77,7 @@ def test_a_password_is_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
         (("--mirror", "host/../up"), "'../up' is no path"),
         (("--mirror", "host/a?b"), "'a?b' is no path"),
         (("--mirror", "a/b=host"), "'a/b' is no host"),
+        (("--docker-config", "/nowhere"), "there is no such folder"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words: tuple[str, ...], what: str) -> None:

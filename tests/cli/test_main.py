@@ -118,3 +118,12 @@ def test_a_reader_that_has_left_is_no_error(words: list[str]) -> None:
 def test_an_error_says_what_where_how(capsys: pytest.CaptureFixture[str]) -> None:
     cli.complain(HardenError("it broke", where="f:1:2", how="mend it"))
     assert capsys.readouterr().err == "harden: error: it broke\n  at: f:1:2\n  fix: mend it\n"
+
+
+def test_an_output_without_our_letters_gets_escapes(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL é=…\nMAINTAINER é…\n", encoding="utf-8")
+    command = [*PROGRAM, "lint", "--fail-on", "never", str(tmp_path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, check=False, timeout=60, env=environment)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"MAINTAINER \\xe9\\u2026" in result.stdout

@@ -38,6 +38,11 @@ def test_image_layouts(made: Layout, name: str) -> None:
         ("docker://Nginx", "this is no name of an image"),
         ("oci-archiv:x/Y", "did you mean 'oci-archive'"),
         ("", "there is no image ''"),
+        ("nowhere.tar", "an image that is called so would be docker://nowhere.tar"),
+        ("docker-deamon:app", "did you mean 'docker-daemon'? An image would be docker://docker-deamon:app"),
+        ("https://nowhere.example/app", "without http:// or https://"),
+        ("./", "this folder is no image layout"),
+        ("docker-archive:.", "this is a folder, not an archive"),
     ],
 )
 def test_names_of_nothing(made: Layout, name: str, message: str) -> None:

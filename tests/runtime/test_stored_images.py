@@ -64,8 +64,16 @@ def test_pull_says_what_it_has_fetched(harden: Lives, registry: TinyRegistry) ->
 
 
 def test_what_cannot_be_pulled_is_one_clear_error(harden: Lives, registry: TinyRegistry) -> None:
-    for name, why in (("app:v3", "the registry does not have it"), ("App", "(names are lower-case)"), ("app@sha256:12", "is not a digest")):
-        done = harden("pull", f"{registry.host}/{name}")
+    at = f"{registry.host}/"
+    for name, why in (
+        (f"{at}app:v3", "the registry does not have it"),
+        (f"{at}App", "(names are lower-case)"),
+        (f"{at}app@sha256:12", "is not a digest"),
+        ("oci:layout", "harden load -i FILE or DIR"),
+        ("docker-daemon:app", "docker save NAME | harden load"),
+        (f"http://{at}app", "leave out http://"),
+    ):
+        done = harden("pull", name)
         assert (done.returncode, done.stdout, why in done.stderr) == (2, "", True), done
     assert left(harden) == []
 
@@ -74,6 +82,8 @@ def test_run_fetches_what_is_missing_when_it_may(harden: Lives, registry: TinyRe
     name = f"{registry.host}/app:v1"
     refused = harden("run", "--pull", "never", name)
     assert (refused.returncode, f"there is no image {name!r} here" in refused.stderr) == (125, True), refused
+    archive = harden("run", "app.tar")
+    assert (archive.returncode, "harden load -i FILE" in archive.stderr) == (125, True), archive
     first = harden("run", name)
     assert (first.returncode, first.stdout) == (0, "one\n"), first
     assert f"fetching {name}" in first.stderr

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def configure(parser: ArgumentParser) -> None:
     """Declare the options of `harden image lint`."""
     image_options.configure(parser)
-    parser.add_argument("further", nargs="*", metavar="IMAGE", help="further images, judged and reported together")
+    parser.add_argument("further", nargs="*", default=[], metavar="IMAGE", help="further images, judged and reported together")
     add = parser.add_argument_group("where findings stand").add_argument
     add(
         "--dockerfile",

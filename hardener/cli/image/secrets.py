@@ -22,7 +22,7 @@ RULES: Final = "HI3"
 def configure(parser: ArgumentParser) -> None:
     """Declare the options of `harden image secrets`."""
     image_options.configure(parser)
-    parser.add_argument("further", nargs="*", metavar="IMAGE", help="further images, searched and reported together")
+    parser.add_argument("further", nargs="*", default=[], metavar="IMAGE", help="further images, searched and reported together")
     judging.configure(parser, shellcheck=False)
     parser.epilog = (
         "Every file of every layer is searched, also what later layers delete or overwrite: who pulls the image gets all of it. Files\n"
