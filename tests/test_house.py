@@ -119,9 +119,10 @@ def test_the_package_in_the_readme_is_the_package_on_disk() -> None:
     assert readme_tree("hardener/") == entries("hardener/")
 
 
-def test_the_map_of_the_executor_has_every_module() -> None:
-    known = set(re.findall(r"[a-z_]+", importlib.import_module("hardener.runtime").__doc__ or ""))
-    assert {name.removesuffix(".py") for name in entries("hardener/runtime/")} - {"__init__"} - known == set()
+@pytest.mark.parametrize("package", ["runtime", "images"])
+def test_the_map_of_a_large_package_has_every_module(package: str) -> None:
+    known = set(re.findall(r"[a-z_]+", importlib.import_module(f"hardener.{package}").__doc__ or ""))
+    assert {name.removesuffix("/").removesuffix(".py") for name in entries(f"hardener/{package}/")} - {"__init__"} - known == set()
 
 
 def test_the_readme_names_every_command() -> None:
