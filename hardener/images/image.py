@@ -348,7 +348,7 @@ def _arguments(text: str) -> tuple[tuple[str, ...], str]:
     """Split `|2 A=b C=d e /bin/sh -c x`: values may have blanks, so the command begins with the first word that is a path."""
     count, _, rest = text[1:].partition(" ")
     words = rest.split(" ")
-    if not count.isdecimal() or not count.isascii():
+    if not count.isdecimal() or not count.isascii() or len(count) > 9:
         return (), text
     end = next((at for at, word in enumerate(words) if word.startswith("/") and at >= min(int(count), len(words))), len(words))
     found: list[str] = []

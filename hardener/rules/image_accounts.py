@@ -42,6 +42,10 @@ class Who(NamedTuple):
     account: Account | None
 
 
+LONGEST: Final = 20
+"""Digits of an id that is one: no program reads more."""
+
+
 class Accounts:
     """What passwd, group and shadow hold. `complete` tells whether there is a passwd at all."""
 
@@ -52,12 +56,12 @@ class Accounts:
         self.accounts = tuple(
             Account(fields[0], fields[1], int(fields[2]), int(fields[3]), fields[5], fields[6])
             for fields in _lines(passwd, 7)
-            if fields[2].isdecimal() and fields[3].isdecimal()
+            if _is_id(fields[2]) and _is_id(fields[3])
         )
         self.groups = tuple(
             Group(fields[0], int(fields[2]), tuple(fields[3].split(",")) if fields[3] else ())
             for fields in _lines(group, 4)
-            if fields[2].isdecimal()
+            if _is_id(fields[2])
         )
         self.shadow = {fields[0]: fields[1] for fields in _lines(shadow, 2)}
 
@@ -97,6 +101,10 @@ def is_number(text: str) -> bool:
     """Whether a text is an id as Go's Atoi reads one (`+0`, `00`, `-0`), and the kernel may have it."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     return digits.isdecimal() and digits.isascii() and len(digits) <= 10 and (text[0] != "-" or not digits.strip("0"))
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) <= LONGEST
 
 
 def _lines(data: bytes | None, fields: int) -> list[list[str]]:

@@ -268,7 +268,7 @@ KINDS: Final[dict[str, Kind]] = {
     "image.label": _kind({"label.name": lambda subject: _item(subject).name, "label.value": lambda subject: _item(subject).value}),
     "image.port": _kind(
         {
-            "port.number": lambda subject: int(_item(subject).name) if _item(subject).name.isdecimal() else None,
+            "port.number": lambda subject: int(_item(subject).name[:9]) if _item(subject).name.isdecimal() else None,
             "port.protocol": lambda subject: _item(subject).value,
         }
     ),
