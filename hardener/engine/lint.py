@@ -22,7 +22,6 @@ from hardener.engine.selection import Selector
 from hardener.engine.targets import FILE, Target
 from hardener.finding import FileError, Finding, Location, Match, Rule, Severity, Suppressed, locate
 from hardener.record import NamedTuple
-from hardener.rules.context import Settings
 from hardener.rules.load import RuleSource, custom
 from hardener.text import Place, SourceFile, Span
 
@@ -81,7 +80,7 @@ class _Plan:
         self._services: ServiceDispatch | None = None
         self._secrets: dict[str, Ready] | None = None
         self._images: ImageDispatch | None = None
-        self.settings = Settings(tuple(config.trusted_registries), dict(config.required_labels), config.strict_labels)
+        self.settings = config.rule_settings
 
     @property
     def dispatch(self) -> "Dispatch":

@@ -16,7 +16,7 @@ from hardener.images import hosts
 from hardener.images.body import BUFFER, Body
 from hardener.images.endpoint import DOCUMENT, Endpoint
 from hardener.images.retrying import Patience, Trouble
-from hardener.oci.image import INDEXES, MANIFESTS, SCHEMA_1, Descriptor, Index, split_digest
+from hardener.oci.image import INDEXES, MANIFESTS, SCHEMA_1, Descriptor, Index, referrers_tag, split_digest
 from hardener.oci.reference import DEFAULT_TAG
 
 if TYPE_CHECKING:
@@ -220,29 +220,20 @@ class Registry:
 
     # --- referrers -------------------------------------------------------------------------------------------------------------
 
-    def referrers(self, repository: str, digest: str, artifact_type: str = "") -> list[Descriptor]:
-        """Return what refers to a manifest, such as signatures: by the API for it, or by the tag that stands in for it."""
-        found = self.listed(repository, digest, artifact_type) or self.tagged(repository, digest)
-        return [one for one in found if not artifact_type or one.extra.get("artifactType") == artifact_type]
-
     def tagged(self, repository: str, digest: str) -> list[Descriptor]:
         """Return what refers to a manifest by the index under the tag that stands in for the API."""
-        algorithm, digits = split_digest(digest)
         try:
-            content, media_type = self.manifest(repository, f"{algorithm[:32]}-{digits[:64]}")
+            content, media_type = self.manifest(repository, referrers_tag(digest))
         except Trouble as trouble:
             if trouble.status != 404:
                 raise
             return []
         return list(_index(content, f"{self.name}/{repository}").manifests) if media_type in INDEXES else []
 
-    def listed(self, repository: str, digest: str, artifact_type: str = "") -> list[Descriptor]:
-        """Return what refers to a manifest by the API, which may leave out other types; nothing where the registry has no such API."""
-        from urllib.parse import quote
-
+    def listed(self, repository: str, digest: str) -> list[Descriptor]:
+        """Return what refers to a manifest, such as signatures, by the API for it; nothing where the registry has no such API."""
         endpoint, _ = self._endpoints[-1]  # a mirror has seldom copied them
         path = f"/v2/{repository}/referrers/{digest}"
-        path += f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         found: list[Descriptor] = []
         for _ in range(PAGES):
             answer = endpoint.ask("GET", path, repository, {"Accept": INDEXES[0]}, (200, 400, 404, 405, 501))

@@ -156,6 +156,15 @@ def split_digest(digest: str) -> tuple[str, str]:
     return algorithm, digits
 
 
+def referrers_tag(digest: str) -> str:
+    """Return the tag of the index that lists what refers to a digest, where the registry keeps no list itself.
+
+    Source: OCI distribution specification 1.1, "Referrers Tag Schema".
+    """
+    algorithm, digits = split_digest(digest)
+    return f"{algorithm[:32]}-{digits[:64]}"
+
+
 def names(value: object) -> tuple[str, ...]:
     """Return the keys of an object such as `Volumes` or `ExposedPorts`, which has nothing but keys."""
     return tuple(map(str, value)) if isinstance(value, dict) else ()

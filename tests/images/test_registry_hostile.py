@@ -357,7 +357,7 @@ def test_foreign_addresses_are_never_asked(registry: TinyRegistry, tmp_path: Pat
 def test_lists_of_referrers_that_are_none(registry: TinyRegistry, content: bytes, what: str) -> None:
     registry.trouble = on("referrers", answer(content, INDEX))
     with pytest.raises(HardenError, match=what):
-        Registry(registry.host, options()).referrers("app", sha256(b""))
+        Registry(registry.host, options()).listed("app", sha256(b""))
 
 
 def test_pages_of_referrers(registry: TinyRegistry) -> None:
@@ -370,17 +370,18 @@ def test_pages_of_referrers(registry: TinyRegistry) -> None:
         reply(request, 200, json.dumps({"manifests": [one]}).encode(), Content_Type=INDEX, Link=link)
 
     registry.trouble = on("referrers", lambda request: page(request, 2))
-    assert len(Registry(registry.host, options()).referrers("app", sha256(b""), "a")) == 3
+    assert len(Registry(registry.host, options()).listed("app", sha256(b""))) == 3
     registry.trouble = on("referrers", lambda request: page(request, 10_000))
     with pytest.raises(HardenError, match="does not end"):
-        Registry(registry.host, options()).referrers("app", sha256(b""))
+        Registry(registry.host, options()).listed("app", sha256(b""))
 
 
 def test_a_registry_that_fails_to_say_what_refers(registry: TinyRegistry) -> None:
     registry.has_referrers = False
     registry.trouble = on("manifests", lambda request: reply(request, 403))
+    assert Registry(registry.host, options()).listed("app", sha256(b"")) == []
     with pytest.raises(HardenError, match="refuses it"):
-        Registry(registry.host, options()).referrers("app", sha256(b""))
+        Registry(registry.host, options()).tagged("app", sha256(b""))
 
 
 # --- limits and retries -----------------------------------------------------------------------------------------------------------

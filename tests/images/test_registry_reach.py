@@ -334,7 +334,7 @@ def test_a_password_that_is_taken_back(registry: TinyRegistry) -> None:
     locked = asks('Basic realm="here"')
     registry.trouble = lambda request: "Authorization" not in request.headers and locked(request)
     client = Registry(registry.host, options(creds=("alice", "s3cret")))
-    assert client.referrers("app", f"sha256:{'0' * 64}") == []
+    assert client.listed("app", f"sha256:{'0' * 64}") == []
     registry.trouble = locked
     with pytest.raises(HardenError, match="does not let this login in"):
         client.head("app", "v1")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
-RANGES: Final = ("SEMVER", "ECOSYSTEM", "GIT")
 LABELS: Final[Mapping[str, Severity]] = MappingProxyType(
     {
         "critical": Severity.CRITICAL,
@@ -57,7 +56,7 @@ class Event(NamedTuple):
 
 
 class Range(NamedTuple):
-    """A stretch of versions: `kind` is one of `RANGES`, the events in the order of the record."""
+    """A stretch of versions: `kind` is SEMVER, ECOSYSTEM or GIT, the events in the order of the record."""
 
     kind: str
     events: tuple[Event, ...]

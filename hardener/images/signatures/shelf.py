@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hardener.errors import HardenError
 from hardener.images.signatures import strict
-from hardener.oci.image import INDEXES, REF_NAME, Descriptor, Index, split_digest
+from hardener.oci.image import INDEXES, REF_NAME, Descriptor, Index, referrers_tag, split_digest
 from hardener.record import NamedTuple
 
 if TYPE_CHECKING:
@@ -47,12 +47,6 @@ class Shelf(Protocol):
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a blob of at most the size that its descriptor says; it is verified by the caller."""
-
-
-def fallback_tag(digest: str) -> str:
-    """Return the tag of the index that lists the referrers of a digest, where the registry keeps no list itself."""
-    algorithm, digits = split_digest(digest)
-    return f"{algorithm[:32]}-{digits[:64]}"
 
 
 def cosign_tag(digest: str) -> str:
@@ -91,7 +85,7 @@ class Layout:
 
     def hung(self, digest: str) -> Iterator[Hung]:
         """Yield the manifests that are about a digest, have the tag of one, or were put there by `cosign save`."""
-        tags = (fallback_tag(digest), cosign_tag(digest))
+        tags = (referrers_tag(digest), cosign_tag(digest))
         for descriptor in self._index.manifests[:MOST]:
             notes = descriptor.annotations or {}
             name = notes.get(REF_NAME, "").rpartition(":")[2]
