@@ -52,11 +52,16 @@ def _lock(cache: str, kind: int, what: str, patience_s: float | None = None) -> 
 
 
 def hold(folders: tuple[str, ...], cache: str) -> bool:
-    """Keep folders of layers from being removed as long as this process lives; False when one of them is not there."""
+    """Keep folders of layers from being removed as long as this process lives; False when one of them is not there.
+
+    Nobody looks into them again, so nobody else may be able to have changed them.
+    """
     import fcntl
 
+    path = f"{cache}/layers/.use-{_key(folders)}"
+    places.trust(path)
     try:
-        fd = posix.open(f"{cache}/layers/.use-{_key(folders)}", posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
     except FileNotFoundError:
         return False
     fcntl.flock(fd, fcntl.LOCK_SH)

@@ -361,6 +361,17 @@ def test_a_pull_of_a_silent_registry_ends_when_it_is_asked_to(harden: Lives, reg
     assert started.returncode == 130
 
 
+def test_layers_that_others_could_have_changed_are_not_run(harden: Lives, registry: TinyRegistry) -> None:
+    name = f"{registry.host}/app:v1"
+    assert harden.do("run", "-q", name) == "one\n"
+    for folder in ("cache/layers", "cache"):
+        os.chmod(harden.folder / folder, 0o777)
+        refused = harden("run", name)
+        assert (refused.returncode, refused.stdout, "can be written to by, others" in refused.stderr) == (125, "", True), refused
+        os.chmod(harden.folder / folder, 0o700)
+    assert harden.do("run", name) == "one\n"
+
+
 def test_pulls_and_removals_at_once_never_break_an_image(harden: Lives, registry: TinyRegistry) -> None:
     name = f"{registry.host}/app:v1"
     ended = threading.Event()
