@@ -19,9 +19,13 @@ _WORTH_TELLING: Final = 64 << 10  # bytes of a cache
 
 
 def host_key(contents: Contents, context: ImageContext) -> Iterator[Match]:
-    """HI401: the private key of an SSH server, the same in every container."""
+    """HI401: the private keys of an SSH server, the same in every container; those of one folder together: one step makes all of them."""
+    groups: dict[tuple[str, int], list[Seen]] = {}
     for seen in contents.survey.host_keys:
-        yield Match(contents.at(seen.layer), {"path": f"/{seen.path}"}, about=f"file:{seen.path}")
+        groups.setdefault((seen.path.rpartition("/")[0], seen.layer.index), []).append(seen)
+    for (folder, _), group in groups.items():
+        more = f" (like {len(group) - 1} more in /{folder})" if len(group) > 1 else ""
+        yield Match(contents.at(group[0].layer), {"path": f"/{group[0].path}", "more": more}, about=f"host-keys:{folder}")
 
 
 def authorized_keys(contents: Contents, context: ImageContext) -> Iterator[Match]:

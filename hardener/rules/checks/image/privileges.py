@@ -114,7 +114,8 @@ def _top(folder: str) -> str:
 
 
 def writable_folder(contents: Contents, context: ImageContext) -> Iterator[Match]:
-    """HI108: a folder in which everybody may replace what others have put there; those in it are not told again."""
+    """HI108: folders in which everybody may replace what others have put there; those in one are not told, those beside it with it."""
+    groups: dict[tuple[str, int], list[Seen]] = {}
     reported: list[str] = []
     searched = {folder.strip("/") for folder in contents.env.get("PATH", DEFAULT_PATH).split(":")}
     for seen in contents.survey.writable_folders:
@@ -124,9 +125,14 @@ def writable_folder(contents: Contents, context: ImageContext) -> Iterator[Match
         if any(path.startswith(f"{above}/") for above in reported):
             continue
         reported.append(path)
-        severity = Severity.HIGH if path in searched or f"{path}/".startswith(_PROGRAMS[:8]) else None
-        values = {"path": f"/{path}", "mode": f"{seen.entry.mode & 0o7777:04o}"}
-        yield Match(contents.at(seen.layer), values, severity=severity, about=f"file:{path}")
+        groups.setdefault((path.rpartition("/")[0] or path, seen.layer.index), []).append(seen)
+    for (folder, _), group in groups.items():
+        worst = next((seen for seen in group if seen.path in searched or f"{seen.path}/".startswith(_PROGRAMS[:8])), None)
+        first = worst or group[0]
+        more = f" (like {len(group) - 1} more in /{folder})" if len(group) > 1 else ""
+        values = {"path": f"/{first.path}", "mode": f"{first.entry.mode & 0o7777:04o}", "more": more}
+        severity = None if worst is None else Severity.HIGH
+        yield Match(contents.at(first.layer), values, severity=severity, about=f"folders:{folder}")
 
 
 def own_program_writable(contents: Contents, context: ImageContext) -> Iterator[Match]:
