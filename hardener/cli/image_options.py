@@ -86,6 +86,15 @@ def image(args: Namespace, data: str = "") -> Image:
     return find.find(args.image, platform=args.platform, data=data, options=options(args))
 
 
+def images(args: Namespace, data: str) -> list[Image]:
+    """Return all images that are named, the further ones too."""
+    found = [image(args, data)]
+    for name in args.further:
+        args.image = name
+        found.append(image(args, data))
+    return found
+
+
 def notice(text: str) -> None:
     """Print a warning to standard error."""
     from hardener.cli import tame

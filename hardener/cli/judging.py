@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from hardener.cli import inputs
-from hardener.cli.terminal import color_wanted, say, write_report
+from hardener.cli.terminal import color_wanted, say, today, write_report
 from hardener.engine.configs import Configs
 from hardener.errors import HardenError
 from hardener.finding import SEVERITIES, FileError, Report, Suppressed
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hardener.engine.baseline import Baseline
+    from hardener.engine.lint import Linter
     from hardener.engine.outcome import Outcome
     from hardener.policies.model import Policy
 
@@ -63,6 +64,7 @@ class Judging:
     def __init__(self, args: "Namespace", cwd: str) -> None:
         """Read what options name. Raises `HardenError` for what is not there, before any work is done."""
         self._args = args
+        self._cwd = cwd
         self._outputs = [_output(text) for text in args.output]
         self.configs = Configs(cwd, explicit=args.config, isolated=args.isolated, overlay=_overlay(args), policy=_policy(args.policy))
 
@@ -72,6 +74,21 @@ class Judging:
         self._baseline = _baseline(args, self.configs.for_folder(os.getcwd()).baseline)
         formats = {args.format, *(name for name, _ in self._outputs)}
         return bool(formats & _WITH_FINGERPRINTS) or self._baseline is not None or bool(args.write_baseline)
+
+    def linter(self) -> "Linter":
+        """Return what judges images as the options say; reads the baseline first."""
+        from hardener.engine.lint import Linter, Options
+        from hardener.rules.load import builtin
+
+        args = self._args
+        options = Options(
+            today=today(),
+            honour_ignores=not args.no_ignores,
+            warn_ignores=args.warn_ignores,
+            fingerprints=self.prepare(),
+            cwd=self._cwd,
+        )
+        return Linter(self.configs, builtin(inputs.cache_folder()), options)
 
     def finish(self, outcome: "Outcome", errors: "Iterable[FileError]" = (), text: "Text | None" = None, *, noun: str = "file") -> int:
         """Write the reports; return the exit code.

@@ -27,7 +27,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    monkeypatch.setattr("hardener.cli.image.lint.today", lambda: "2026-11-24")  # images and distributions age
+    monkeypatch.setattr("hardener.cli.judging.today", lambda: "2026-11-24")  # images and distributions age
 
 
 def image(text: str, folder: str = "image") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hardener.cli import image_options, inputs, judging, named
+from hardener.cli import image_options, judging, named
 from hardener.cli.judging import Judging
-from hardener.cli.terminal import today, write_report
+from hardener.cli.terminal import write_report
 from hardener.errors import HardenError
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Judge, report, and return the exit code."""
     from hardener.engine.image import lint
-    from hardener.engine.lint import Linter, Options
-    from hardener.rules.load import builtin
 
     if args.dockerfile and args.inside:
         raise HardenError("findings stand in one place", where="--dockerfile --in", how="give one of the two")
@@ -60,17 +58,9 @@ def run(args: Namespace) -> int:
         from hardener.cli.image import sbom
 
         sbom.time_of_build()  # what is wrong with it is told before any work is done
-    cwd = os.getcwd()
-    judged = Judging(args, cwd)
-    options = Options(
-        today=today(), honour_ignores=not args.no_ignores, warn_ignores=args.warn_ignores, fingerprints=judged.prepare(), cwd=cwd
-    )
-    linter = Linter(judged.configs, builtin(inputs.cache_folder()), options)
-    data = named.here().data
-    images = [image_options.image(args, data)]
-    for name in args.further:
-        args.image = name
-        images.append(image_options.image(args, data))
+    judged = Judging(args, os.getcwd())
+    linter = judged.linter()
+    images = image_options.images(args, named.here().data)
     found = [(image, _anchors(args, linter, image)) for image in images]  # all that can be wrong with options comes before the work
     outcome = lint(linter, ((_looked_through(args, image), anchors) for image, anchors in found))
     return judged.finish(outcome, noun="file" if args.dockerfile or args.inside else "image")

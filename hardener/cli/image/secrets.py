@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from hardener.cli import image_options, inputs, judging, named
+from hardener.cli import image_options, judging, named
 from hardener.cli.judging import Judging
-from hardener.cli.terminal import today
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -34,20 +33,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Search, report, and return the exit code."""
     from hardener.engine.image import analyse, lint
-    from hardener.engine.lint import Linter, Options
-    from hardener.rules.load import builtin
 
-    cwd = os.getcwd()
-    judged = Judging(args, cwd)
-    options = Options(
-        today=today(), honour_ignores=not args.no_ignores, warn_ignores=args.warn_ignores, fingerprints=judged.prepare(), cwd=cwd
-    )
-    linter = Linter(judged.configs, builtin(inputs.cache_folder()), options)
-    data = named.here().data
-    images = [image_options.image(args, data)]
-    for name in args.further:
-        args.image = name
-        images.append(image_options.image(args, data))
+    judged = Judging(args, os.getcwd())
+    linter = judged.linter()
+    images = image_options.images(args, named.here().data)
     layers: dict[str, dict[int, str]] = {}
     found = []
     for image in images:
