@@ -225,7 +225,7 @@ def test_who_is_too_slow_is_given_up(registry: TinyRegistry, answer: Any, what: 
 def test_an_answer_that_never_begins_is_given_up(registry: TinyRegistry, piece: bytes) -> None:
     def respond(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"X-") else b"")
-        for _ in range(500):
+        for _ in range(6000):  # a minute, which is not waited for
             request.wfile.write(piece)
             time.sleep(0.01)
 
@@ -233,7 +233,7 @@ def test_an_answer_that_never_begins_is_given_up(registry: TinyRegistry, piece: 
     began = time.monotonic()
     with pytest.raises(HardenError, match="does not answer"):
         Registry(registry.host, options(stall_s=0.1, patience=Patience(tries=2, pause_s=0.001))).manifest("app", "v1")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 40
     assert len(asked(registry, "manifests")) == 2
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,5 +56,20 @@ def root(folder: Path) -> Path:
 def harden(folder: Path) -> Iterator[Lives]:
     """Return the program with records of its own, in which no container is left."""
     lives = Lives(folder / "records")
+    yield lives
+    lives.end()
+
+
+@pytest.fixture
+def theirs(folder: Path) -> Iterator[Lives]:
+    """Return the program with records of another user, as whom it runs."""
+    if os.geteuid() != 0:
+        pytest.skip("becomes another user")
+    home = folder / "theirs"
+    home.mkdir(mode=0o700)
+    os.chown(home, 4321, 4321)
+    lives = Lives(home / "records", uid=4321)
+    if not lives.can_run():
+        pytest.skip(f"{sys.executable} cannot be executed by others")
     yield lives
     lives.end()

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from layouts import Layout, entry, link, tar
 from layouts import folder as directory
-from lives import Lives, alive, until
+from lives import UNLIMITED, Lives, alive, until
 
 BUSYBOX = Path("/bin/busybox")
 needs_busybox = pytest.mark.skipif(not BUSYBOX.exists(), reason="needs busybox-static: a root of one file")
@@ -165,14 +164,14 @@ def test_its_supervisor_stays_small_and_sleeps_between_checks(harden: Lives) -> 
 
 def test_what_is_paused_is_not_checked(harden: Lives) -> None:
     """Nor does a check count that was begun before, and could not answer."""
-    words = ("--health-interval", "300ms", "--health-timeout", "500ms", "--health-retries", "1")
+    words = ("--health-interval", "300ms", "--health-timeout", "2s", "--health-retries", "1")
     harden.do("run", "-d", "--name", "one", "--health-cmd", "sleep 0.2", *words, *SH, SLEEP)
     becomes(harden, "healthy")
     until(lambda: bool(children(harden)))
     harden.do("pause", "one")
     until(lambda: not children(harden))
     log = known(harden)["Log"]
-    time.sleep(0.8)
+    time.sleep(0.5)
     assert (known(harden)["Log"], known(harden)["Status"]) == (log, "healthy")
     assert harden.ps("one")["Status"].endswith(" (Paused)")
     harden.do("unpause", "one")
@@ -326,19 +325,11 @@ def test_flags_that_cannot_be(harden: Lives, words: tuple[str, ...], message: st
     assert (result.returncode, message in result.stderr) == (125, True), result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_a_user_has_checks_as_well(folder: Path) -> None:
-    home = folder / "theirs"
-    home.mkdir(mode=0o700)
-    os.chown(home, 4321, 4321)
-    lives = Lives(home / "records", uid=4321)
-    if not lives.can_run():
-        pytest.skip(f"{sys.executable} cannot be executed by others")
-    unlimited = [word for limit in ("memory", "pids", "cpu") for word in ("--allow-unenforced", limit)]
-    lives.do(
+def test_a_user_has_checks_as_well(theirs: Lives) -> None:
+    theirs.do(
         "run",
         "-d",
-        *unlimited,
+        *UNLIMITED,
         "--name",
         "one",
         "--health-cmd",
@@ -347,11 +338,10 @@ def test_a_user_has_checks_as_well(folder: Path) -> None:
         *SH,
         f"trap 'touch /tmp/ill' USR1; {SLEEP}",
     )
-    assert becomes(lives, "healthy")["Log"][0]["Output"] == "0\n"
-    lives.do("kill", "-s", "USR1", "one")
-    becomes(lives, "unhealthy")
-    assert lives.do("stop", "-t", "1", "one") == "one\n"
-    lives.end()
+    assert becomes(theirs, "healthy")["Log"][0]["Output"] == "0\n"
+    theirs.do("kill", "-s", "USR1", "one")
+    becomes(theirs, "unhealthy")
+    assert theirs.do("stop", "-t", "1", "one") == "one\n"
 
 
 def test_a_filter_of_ps_for_what_is_no_health(harden: Lives) -> None:

@@ -6,15 +6,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from lives import COMMAND, Lives, alive, until
+from lives import COMMAND, UNLIMITED, Lives, alive, until
 
 SH = ("host", "sh", "-c")
-UNLIMITED = [word for limit in ("memory", "pids", "cpu") for word in ("--allow-unenforced", limit)]
 
 
 def running(lives: Lives, *options: str, name: str = "one") -> int:
@@ -304,22 +302,14 @@ harden rm one
 # --- as an ordinary user --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_a_user_has_containers_as_well(folder: Path) -> None:
-    home = folder / "theirs"
-    home.mkdir(mode=0o700)
-    os.chown(home, 4321, 4321)
-    lives = Lives(home / "records", uid=4321)
-    if not lives.can_run():
-        pytest.skip(f"{sys.executable} cannot be executed by others")
-    lives.do("run", "-d", *UNLIMITED, "--name", "one", *SH, "echo out; sleep 100")
-    until(lambda: lives("logs", "one").stdout == "out\n")
-    record = lives.record("one")
-    assert lives.do("stop", "one") == "one\n"
-    assert lives.ps("one")["ExitCode"] == 143
-    lives.do("start", "one")
-    os.kill(lives.record("one")["supervisor"], signal.SIGKILL)
-    until(lambda: not alive(lives.record("one")["supervisor"]))
-    assert lives.ps("one")["State"] == "exited"
+def test_a_user_has_containers_as_well(theirs: Lives) -> None:
+    theirs.do("run", "-d", *UNLIMITED, "--name", "one", *SH, "echo out; sleep 100")
+    until(lambda: theirs("logs", "one").stdout == "out\n")
+    record = theirs.record("one")
+    assert theirs.do("stop", "one") == "one\n"
+    assert theirs.ps("one")["ExitCode"] == 143
+    theirs.do("start", "one")
+    os.kill(theirs.record("one")["supervisor"], signal.SIGKILL)
+    until(lambda: not alive(theirs.record("one")["supervisor"]))
+    assert theirs.ps("one")["State"] == "exited"
     assert not alive(record["pid"])
-    lives.end()

@@ -12,6 +12,8 @@ from typing import Any
 HERE = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "hardener"]
 PYTHONS = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3")
+UNLIMITED = [word for limit in ("memory", "pids", "cpu") for word in ("--allow-unenforced", limit)]
+"""What a user who may make no cgroups has to allow."""
 
 
 class Lives:
