@@ -1,6 +1,7 @@
 """What every test stands on: a scrubbed environment, and no silent skips in CI."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -36,6 +37,8 @@ RECORDING = os.environ.get("HARDEN_RECORD") == "1"
 @pytest.fixture(scope="session", autouse=True)
 def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the session a home of its own, a plain terminal, and a git that reads no one's configuration."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is in what a shell runs in the background, and in all it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name in SCRUBBED or name.startswith(SCRUBBED_PREFIXES):

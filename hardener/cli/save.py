@@ -42,6 +42,8 @@ def run(args: Namespace) -> int:
         wanted = _wanted(store, args.names)
         if args.format == writing.LAYOUT:
             _folder(store, wanted, args.output, args.platform)
+        elif args.output and os.path.exists(args.output) and not os.path.isfile(args.output):
+            _into(store, wanted, args)
         elif args.output:
             scratch = f"{args.output}.{os.getpid()}.tmp"
             try:
@@ -87,18 +89,32 @@ def _made(path: str) -> BinaryIO:
     return open(fd, "w+b")
 
 
-def _stream(store: Stock, wanted: list[Wanted], form: str, platform: str) -> None:
-    """Write an archive to standard output: first to a file that has no name, for there one cannot go back."""
+def _into(store: Stock, wanted: list[Wanted], args: Namespace) -> None:
+    """Write an archive to a pipe or a device, in whose place no file may come."""
+    try:
+        with open(args.output, "wb") as out:
+            _copy(store, wanted, out, args.format, args.platform)
+    except OSError as error:
+        raise _unwritten(error, args.output) from None
+
+
+def _copy(store: Stock, wanted: list[Wanted], out: BinaryIO, form: str, platform: str) -> None:
+    """Write an archive to where one cannot go back: first to a file that has no name."""
     from shutil import copyfileobj
     from tempfile import TemporaryFile
 
+    with TemporaryFile(dir=store.folder) as file:
+        _archive(store, wanted, file, form, platform)
+        file.seek(0)
+        copyfileobj(file, out, 1 << 20)
+
+
+def _stream(store: Stock, wanted: list[Wanted], form: str, platform: str) -> None:
+    """Write an archive to standard output."""
     if sys.stdout.isatty():
         raise HardenError("an archive is nothing to look at", where="harden save", how="name a file: -o FILE")
     try:
-        with TemporaryFile(dir=store.folder) as file:
-            _archive(store, wanted, file, form, platform)
-            file.seek(0)
-            copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        _copy(store, wanted, sys.stdout.buffer, form, platform)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -75,6 +75,8 @@ def write(findings: Iterable[Finding], path: str, *, cwd: str) -> None:
     target = os.path.join(cwd, path)
     sibling = f"{target}.{os.getpid()}.tmp"
     try:
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise HardenError("a baseline is a file, which this is not", where=path, how="name a file, or one that is not there yet")
         with open(sibling, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             stream.write(text)
         os.replace(sibling, target)

@@ -98,6 +98,14 @@ def test_inline_ignores(harden: Harden, tmp_path: Path) -> None:
     assert "expired on 2001-01-01" in harden("lint", *ONLY, "--warn-ignores").out
 
 
+def test_no_baseline_takes_the_place_of_a_pipe(harden: Harden, tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile=ROOT_USER)
+    os.mkfifo(tmp_path / "pipe")
+    result = harden("lint", *ONLY, "--write-baseline", "pipe")
+    assert (result.code, "a baseline is a file, which this is not" in result.err) == (2, True)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_baseline_hides_what_was_there_and_nothing_else(harden: Harden, tmp_path: Path) -> None:
     write(tmp_path, Dockerfile=ROOT_USER, other__Dockerfile=CLEAN)
     assert harden("lint", *ONLY, "--write-baseline", "base.json").code == 0

@@ -130,7 +130,7 @@ def test_a_document_that_takes_for_ever(registry: TinyRegistry) -> None:
             time.sleep(0.01)
 
     registry.trouble = on("manifests", lambda request: chunks(request, pieces()))
-    with pytest.raises(HardenError, match="takes too long to come"):
+    with pytest.raises(HardenError, match=r"takes too long to come|only \d+ bytes came"):
         Registry(registry.host, options(stall_s=0.05, patience=Patience(tries=1))).manifest("app", "v1")
 
 

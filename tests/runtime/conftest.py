@@ -17,10 +17,14 @@ def _groups() -> list[Path]:
     return [path for mount in mounts if (path := mount / "harden" / f"test-{os.getpid()}").exists()]
 
 
+OURS = f"harden-test-{os.getpid()}-"
+
+
 def _mounts() -> set[str]:
-    # Ours by name: those of others, of a bench beside us for one, come and go.
+    # Ours by name: those of others, of tests in another process for one, come and go.
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return {" ".join(line.split()[2:6]) for line in lines if "harden" in line or "scratch" in line}
+    marks = (OURS, os.environ["HARDENER_ROOT"])
+    return {" ".join(line.split()[2:6]) for line in lines if any(mark in line for mark in marks)}
 
 
 def _children() -> set[str]:
@@ -38,7 +42,7 @@ def _nothing_remains() -> Iterator[None]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Return a folder that every user can reach, as pytest's own is not."""
-    path = Path(tempfile.mkdtemp(prefix="harden-test-"))
+    path = Path(tempfile.mkdtemp(prefix=OURS))
     path.chmod(0o1777)
     yield path
     shutil.rmtree(path)

@@ -1,7 +1,9 @@
 """Images that come and go as archives: what was saved is what is loaded, here and by others."""
 
 import json
+import os
 import shutil
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -190,6 +192,24 @@ def test_a_name_that_is_none_is_refused(harden: Lives, folder: Path, name: str) 
     done = harden("load", "-i", str(made.path))
     assert (done.returncode, "the archive calls an image" in done.stderr) == (2, True), done
     assert rows(harden) == {}
+
+
+def test_nothing_takes_the_place_of_a_device(full: Lives, folder: Path) -> None:
+    null = folder / "null"
+    os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    full.do("save", "-o", str(null), NAME)
+    done = full("save", "--format", "oci", "-o", str(null), NAME)
+    assert (done.returncode, "Not a directory" in done.stderr) == (2, True)
+    assert stat.S_ISCHR(null.stat().st_mode)
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    with (folder / "written").open("w+b") as written:
+        with subprocess.Popen(["cat", str(pipe)], stdout=written):
+            full.do("save", "-o", str(pipe), NAME)
+        written.seek(0)
+        with tarfile.open(fileobj=written) as archive:
+            assert "manifest.json" in archive.getnames()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_save_wants_an_image_and_a_place(full: Lives, folder: Path) -> None:

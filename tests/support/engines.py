@@ -163,3 +163,4 @@ class DockerDaemon:
             self._process.terminate()
             self._process.wait()
             self._process = None
+            subprocess.run(["umount", f"{self.folder}/data"], stderr=subprocess.DEVNULL, check=False)  # it binds it to itself

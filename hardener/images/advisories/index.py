@@ -54,6 +54,8 @@ def build(records: Iterable[tuple[str, bytes]], target: str, *, source: str) -> 
     `source` is what messages call the mirror. Memory does not grow with the number of records, but by ecosystem and release.
     """
     scratch = f"{target}.{os.getpid()}.tmp"
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise HardenError("an index is a file, which this is not", where=target, how="name a file, or one that is not there yet")
     try:
         if os.path.exists(scratch):  # of a process of the same number that was killed
             os.unlink(scratch)
