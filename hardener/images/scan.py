@@ -26,11 +26,25 @@ if TYPE_CHECKING:
     from hardener.images.view import View
 
     Wanted = tuple["Scanner", int, Entry]  # how many bytes somebody wants, and under which name
+    Again = dict[str, list[Wanted]]
 
 WHOLE: Final = -1
 LARGE: Final = 8 << 20  # bytes of content that are shown at once
 WINDOW: Final = 4 << 20  # of what is larger
 OVERLAP: Final = 64 << 10  # of two windows: nothing shorter is cut in two
+
+
+class Merging(Protocol):
+    """Who puts the entries of a layer together."""
+
+    def add(self, entry: Entry) -> None:
+        """Take the next."""
+
+    def target(self, path: str) -> str:
+        """Return the path of the file that the link leads to which was added last."""
+
+    def end(self) -> None:
+        """There are no more."""
 
 
 class Scanner(Protocol):
@@ -47,26 +61,31 @@ class Scanner(Protocol):
         """Look at content that was wanted: once, or where it is larger than `LARGE`, window for window from `offset` on."""
 
 
-def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS) -> View:
+def scan(image: Image, scanners: Sequence[Scanner], limits: Limits = LIMITS, *, workers: int | None = None) -> View:
     """Show the files of all layers, the lowest first, to scanners; return the merged root.
+
+    Layers that lie on the disk are read side by side where that pays, and all scanners allow for it: `workers` is how many processes do
+    that, whatever there is to read; 0 and 1 are none.
 
     Raises HardenError when a layer is not what its digests say, or is made to do harm.
     """
+    from hardener.images.sharing import Crew
+
     notes = Notes()
     merge = Merge(image, notes, limits)
     steps = sum([not step.empty_layer for step in histories(image.config)])
     if steps not in (0, len(image.layers)):
         notes.add("steps of the history for other layers than there are", image.name, f"{steps} for {len(image.layers)} layers")
     left = limits.entries
-    for layer in image.layers:
-        merge.begin(layer)
-        with _reader(image, layer, limits, notes) as reader:
-            again = _pass(reader, layer, scanners, merge)
-        left -= merge.entries()
-        if left < 0:
-            raise HardenError(f"the image has more than {limits.entries} entries", where=image.name, how=HOSTILE)
-        if again:
-            _second(image, layer, again, limits)
+    with Crew(image, scanners, limits, workers) as crew:
+        for layer in image.layers:
+            merge.begin(layer)
+            again = crew.read(layer, merge, notes)
+            left -= merge.entries()
+            if left < 0:
+                raise HardenError(f"the image has more than {limits.entries} entries", where=image.name, how=HOSTILE)
+            if again:
+                _second(image, layer, again, limits)
     return merge.view()
 
 
@@ -83,28 +102,30 @@ def _reader(image: Image, layer: Layer, limits: Limits, notes: Notes) -> Iterato
         stream.finish()
 
 
-def _pass(reader: Reader | Walk, layer: Layer, scanners: Sequence[Scanner], merge: Merge) -> dict[str, list[Wanted]]:
-    """Show one layer; return who wants the content of hardlinks, by the path of their target."""
-    again: dict[str, list[Wanted]] = {}
-    for entry in iter(reader.next, None):
-        merge.add(entry)
-        wanted = [(scanner, size, entry) for scanner in scanners if (size := scanner.wants(entry, layer))]
-        if wanted and entry.kind == "file":
-            _show(reader, entry, layer, wanted)
-        elif wanted and entry.kind == "hardlink":
-            again.setdefault(merge.target(entry.link), []).extend(wanted)
+def pass_over(image: Image, layer: Layer, scanners: Sequence[Scanner], merge: Merging, limits: Limits, notes: Notes) -> Again:
+    """Read one layer, and show it; return who wants the content of hardlinks, by the path of their target."""
+    again: Again = {}
+    with _reader(image, layer, limits, notes) as reader:
+        for entry in iter(reader.next, None):
+            merge.add(entry)
+            wanted = [(scanner, size, entry) for scanner in scanners if (size := scanner.wants(entry, layer))]
+            if wanted and entry.kind == "file":
+                show(reader, entry, layer, wanted)
+            elif wanted and entry.kind == "hardlink":
+                again.setdefault(merge.target(entry.link), []).extend(wanted)
+    merge.end()
     return again
 
 
-def _second(image: Image, layer: Layer, again: dict[str, list[Wanted]], limits: Limits) -> None:
+def _second(image: Image, layer: Layer, again: Again, limits: Limits) -> None:
     """Show the targets of hardlinks to who wants them under the name of the link."""
     with _reader(image, layer, limits, Notes()) as reader:
         for entry in iter(reader.next, None):
             if entry.kind == "file" and (wanted := again.get(entry.name)):
-                _show(reader, entry, layer, wanted)
+                show(reader, entry, layer, wanted)
 
 
-def _show(reader: Reader | Walk, entry: Entry, layer: Layer, wanted: list[Wanted]) -> None:
+def show(reader: Reader | Walk, entry: Entry, layer: Layer, wanted: list[Wanted]) -> None:
     """Show the content of a file to all who want it, each under the name that it is wanted for."""
     who = [(scanner, entry.size if size == WHOLE else min(size, entry.size), name) for scanner, size, name in wanted]
     most = max([size for _, size, _ in who])

@@ -65,9 +65,30 @@ class Digests:
         else:  # windows come in order, at the same offsets for the same content
             self._digests[key] = blake2b(self._digests.get(key, b"") + content, digest_size=16).digest()
 
+    def part(self) -> _Part:
+        """Return one for a layer that somebody else reads."""
+        return _Part()
+
+    def give(self, layer: object, taken: dict[tuple[str, int], bytes]) -> None:
+        """Know what a part knows."""
+        self._digests.update(taken)
+
     def digest(self, path: str, layer: object) -> bytes | None:
         """Return what stands for the content of a file; None for one without."""
         return self._digests.get((path, getattr(layer, "index", 0)))
+
+
+class _Part(Digests):
+    """One for one layer."""
+
+    @property
+    def held(self) -> int:
+        """About how many bytes it keeps."""
+        return 300 * len(self._digests)
+
+    def take(self) -> dict[tuple[str, int], bytes]:
+        """Return what was worked out."""
+        return self._digests
 
 
 def files(old: View, new: View, old_digests: Digests, new_digests: Digests) -> Iterator[FileChange]:

@@ -55,9 +55,30 @@ class Programs:
             digests = {name: hashlib.new(name, content, usedforsecurity=False).hexdigest() for name in ("md5", "sha1", "sha256")}
         self._found[entry.name, layer.index] = program(content, digests)
 
+    def part(self) -> _Part:
+        """Return one for a layer that somebody else reads."""
+        return _Part()
+
+    def give(self, layer: Layer, taken: list[tuple[str, Program]]) -> None:
+        """Know what a part knows."""
+        self._found.update({(path, layer.index): found for path, found in taken})
+
     def of(self, path: str, layer: Layer) -> Program | None:
         """Return what is known of a file as a layer has it."""
         return self._found.get((path, layer.index))
+
+
+class _Part(Programs):
+    """One for one layer."""
+
+    @property
+    def held(self) -> int:
+        """About how many bytes it keeps."""
+        return 400 * len(self._found)
+
+    def take(self) -> list[tuple[str, Program]]:
+        """Return what was found."""
+        return [(path, found) for (path, _), found in self._found.items()]
 
 
 def program(head: bytes, digests: dict[str, str] | None = None) -> Program:

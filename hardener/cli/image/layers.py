@@ -63,6 +63,24 @@ class Largest:
     def see(self, entry: Entry, layer: object, content: bytes, offset: int) -> None:
         """Do nothing: no content was wanted."""
 
+    def part(self) -> _Part:
+        """Return one for a layer that somebody else reads."""
+        return _Part()
+
+    def give(self, layer: object, taken: dict[int, list[tuple[int, str]]]) -> None:
+        """Know what a part knows."""
+        self.found.update(taken)
+
+
+class _Part(Largest):
+    """One for one layer."""
+
+    held: Final = 0
+
+    def take(self) -> dict[int, list[tuple[int, str]]]:
+        """Return what was found."""
+        return self.found
+
 
 def _table(view: View, rows: list[tuple[LayerSummary, Step]], largest: Largest, args: Namespace) -> str:
     from hardener.reports.excerpt import visible

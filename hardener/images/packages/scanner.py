@@ -11,7 +11,7 @@ from hardener.errors import HardenError
 from hardener.images.packages import apk, dpkg, golang, npm, os_release, python, rpm
 from hardener.images.packages.gather import Gatherer, Whole
 from hardener.images.packages.model import Distribution, Owned, Package
-from hardener.images.scan import WHOLE
+from hardener.images.scan import LARGE, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hardener.images.image import Layer
     from hardener.images.tar import Entry
     from hardener.images.view import View
+
+_Taken = tuple[int, str, int, "bytes | bytearray | str"]  # a kind, the path and size of a document, and its content, or why there is none
 
 MOST: Final = 96 << 20  # bytes kept of all documents
 EACH: Final = 512  # bytes that a document takes beside its content
@@ -167,6 +169,18 @@ class PackageScanner:
         if entry.kind == "hardlink" or offset + len(content) >= (entry.size if wanted == WHOLE else min(entry.size, wanted)):
             self._keep(Document(kind, entry.name, layer, entry.size, self._open.kept()))
 
+    def part(self) -> _Part:
+        """Return one for a layer that somebody else reads."""
+        return _Part()
+
+    def give(self, layer: Layer, taken: list[_Taken]) -> None:
+        """Keep what a part has."""
+        for index, path, size, content in taken:
+            if isinstance(content, str):
+                self._refuse(path, layer, content)
+            else:
+                self._keep(Document(KINDS[index], path, layer, size, content))
+
     def _kind(self, entry: Entry) -> Kind | None:
         if entry.kind not in ("file", "hardlink"):
             return None
@@ -246,6 +260,34 @@ class PackageScanner:
                 self._fold(document)
             self._documents = Documents(self._kept, view, self._owned, self.distribution(view))
         return self._documents
+
+
+class _Part(PackageScanner):
+    """One for one layer: everything that would be kept or refused, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0
+        self._taken: list[_Taken] = []
+
+    def wants(self, entry: Entry, layer: Layer) -> int:
+        """Return how much of a file is read. What is large, and would have to be sent, is left to those who do not send it."""
+        wanted = super().wants(entry, layer)
+        if wanted == WHOLE and entry.size > LARGE and self._kind(entry) is not golang:
+            self.held += entry.size
+        return wanted
+
+    def _keep(self, document: Document) -> None:
+        self.held += len(document.content) + EACH
+        self._taken.append((KINDS.index(document.kind), document.path, document.size, document.content))
+
+    def _refuse(self, path: str, layer: Layer, why: str) -> None:
+        self.held += EACH
+        self._taken.append((0, path, 0, why))
+
+    def take(self) -> list[_Taken]:
+        """Return it."""
+        return self._taken
 
 
 def _merged(found: dict[str, Package], documents: Documents) -> Iterator[Package]:

@@ -63,6 +63,9 @@ class _File(NamedTuple):
     digests: dict[str, str]  # empty for a file that came in windows: see `_read_again`
 
 
+_Taken = tuple[str, "list[Hit]", dict[str, str]]  # a file without its layer
+
+
 class _Windowed:
     """A file that is larger than what is shown at once, while its windows come."""
 
@@ -100,6 +103,14 @@ class SecretScanner:
         if self._large is not None:
             self._window(self._large, content, offset)
 
+    def part(self) -> _Part:
+        """Return one for a layer that somebody else reads."""
+        return _Part()
+
+    def give(self, layer: Layer, taken: list[_Taken]) -> None:
+        """Go on with what a part has found."""
+        self._found.extend([_File(path, layer, hits, digests) for path, hits, digests in taken])
+
     def _window(self, large: _Windowed, content: bytes, offset: int) -> None:
         ends = offset + len(content) >= large.entry.size
         piece = large.content._replace(line=large.line, starts=not offset, ends=ends)
@@ -130,6 +141,19 @@ class SecretScanner:
                 told[key] = len(found)
                 found.append(Leak(file.path, file.layer, hit, fate, is_deleted, 0))
         return tuple(found)
+
+
+class _Part(SecretScanner):
+    """One for one layer."""
+
+    @property
+    def held(self) -> int:
+        """About how many bytes it keeps."""
+        return 1024 * len(self._found)
+
+    def take(self) -> list[_Taken]:
+        """Return what was found."""
+        return [(file.path, file.hits, file.digests) for file in self._found]
 
 
 def _digester(image: Image, file: _File) -> Callable[[str], str]:
