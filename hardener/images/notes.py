@@ -20,9 +20,7 @@ class Notes:
 
     def take(self) -> Counts:
         """Return what was taken down, and forget it."""
-        found = self._found
-        if found:
-            self._found = {}
+        found, self._found = self._found, {}
         return found
 
     def give(self, counts: Counts) -> None:

@@ -287,12 +287,12 @@ def _be_worker(
         for fd in others:  # of pipes whose readers are to be the only ones
             os.close(fd)
         with suppress(HardenError, OSError), open(writing, "wb", buffering=0) as out:
-            work(image, share, [each for each in scanners if isinstance(each, Divided)], limits, _Sender(out))
+            work(image, share, [each for each in scanners if isinstance(each, Divided)], limits, Sender(out))
     finally:
         os._exit(0)
 
 
-class _Sender:
+class Sender:
     """Sends frames."""
 
     def __init__(self, out: Any) -> None:
@@ -305,7 +305,7 @@ class _Sender:
             rest = rest[self._out.write(rest) :]
 
 
-def work(image: Image, share: Sequence[Layer], scanners: Sequence[Divided], limits: Limits, sender: _Sender) -> None:
+def work(image: Image, share: Sequence[Layer], scanners: Sequence[Divided], limits: Limits, sender: Sender) -> None:
     """Read layers, and send what comes of it."""
     from pickle import dumps  # nosec B403
 
@@ -319,7 +319,7 @@ def work(image: Image, share: Sequence[Layer], scanners: Sequence[Divided], limi
         sender.send(_DONE, dumps(([part.take() for part in parts], found)))
 
 
-def _read(image: Image, layer: Layer, parts: Sequence[Part], limits: Limits, sender: _Sender) -> Counts:
+def _read(image: Image, layer: Layer, parts: Sequence[Part], limits: Limits, sender: Sender) -> Counts:
     """Read a layer, and send its entries; return what the reader has noted at its end."""
     notes = Notes()
     ways = _Ways()
