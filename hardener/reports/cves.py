@@ -231,7 +231,8 @@ def _scope(scope: Scope) -> str:
     note = f" ({scope.note})" if scope.note else ""
     count = f"{scope.packages} package{'s' if scope.packages != 1 else ''}"
     if scope.state == MATCHED:
-        return f"{scope.label}: {count}, {scope.records} advisories, the latest of {scope.newest[:10] or 'an unknown date'}{note}"
+        records = f"{scope.records} advisor{'ies' if scope.records != 1 else 'y'}"
+        return f"{scope.label}: {count}, {records}, the latest of {scope.newest[:10] or 'an unknown date'}{note}"
     if scope.state == NO_DATA:
         return f"{scope.label}: {count}, and NO DATA in the mirror{note}: whether they are vulnerable is not known"
     return f"{scope.label}: {count}, and nobody publishes OSV advisories for it: whether they are vulnerable is not known"

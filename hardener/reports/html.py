@@ -57,7 +57,7 @@ def _foot() -> Iterator[str]:
 
 def _top(report: Report, summary: Summary) -> Iterator[str]:
     reason = verdict(report, summary)
-    found = f"{count(len(report.findings), 'finding')} in {summary.files_hit:,} of {count(len(report.files), 'file')}"
+    found = f"{count(len(report.findings), 'finding')} in {summary.files_hit:,} of {count(len(report.files), report.noun)}"
     yield '<div class="top"><div>'
     yield f"<h1>Hardener report</h1><p>{found}, {count(len(report.rules), 'rule')} checked</p>"
     yield f'<span class="verdict {"fail" if reason else "pass"}">{_text(reason or "passed")}</span>'
@@ -81,7 +81,7 @@ def _main(report: Report, summary: Summary) -> Iterator[str]:
     if len(report.findings) > len(summary.rules) > 1:
         yield from _frequent(summary)
     if not report.findings:
-        checked = count(len(report.files), "file")
+        checked = count(len(report.files), report.noun)
         title = "No findings" if not report.errors else "No findings in what could be checked"
         yield f'<section class="panel empty"><b>{title}</b><span>{checked}, {count(len(report.rules), "rule")}</span></section>'
     groups: dict[str, list[Finding]] = {}
@@ -113,7 +113,7 @@ def _controls(report: Report, summary: Summary) -> Iterator[str]:
     for rule in sorted((rule for rule, _ in summary.rules), key=lambda rule: rule.id):
         yield f'<option value="{_text(rule.id)}">{_text(f"{rule.id} {rule.name}")}</option>'
     yield "</select>"
-    yield '<select name="path" aria-label="Filter by file"><option value="">All files</option>'
+    yield f'<select name="path" aria-label="Filter by {report.noun}"><option value="">All {report.noun}s</option>'
     for path in dict.fromkeys(finding.location.path for finding in report.findings):
         yield f'<option value="{_text(path)}">{_text(path)}</option>'
     yield "</select>"

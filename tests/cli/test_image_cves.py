@@ -117,7 +117,7 @@ def test_the_table(harden: Harden, image: str, db: str) -> None:
         "\n"
         "Known of:\n"
         "  Debian:12: 2 packages, 3 advisories, the latest of 2026-11-23\n"
-        "  PyPI: 1 package, 1 advisories, the latest of 2026-11-23\n"
+        "  PyPI: 1 package, 1 advisory, the latest of 2026-11-23\n"
         "\n"
         "IMAGE: 4 vulnerabilities: 1 critical, 1 low, 2 unknown\n"
     )

@@ -49,6 +49,18 @@ def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1].startswith("3 layers, ")
 
 
+def test_one_layer_is_no_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["image", "layers", image("FROM scratch\nRUN make\n  /tool 3MB\n", "single")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 layer, ")
+
+
+def test_a_page_on_images_speaks_of_images(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["image", "lint", image("FROM scratch\nRUN make\n  /tool 4755 3MB\n", "page"), "--format", "html"])
+    out = capsys.readouterr().out
+    assert " of 1 image, " in out
+    assert "All images" in out
+
+
 def test_layers_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["image", "layers", image(BASE, "one"), "--format", "json", "--files"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -108,7 +108,8 @@ def _table(view: View, rows: list[tuple[LayerSummary, Step]], largest: Largest, 
     )
     share = f" ({100 * wasted_bytes / unpacked:.0f} %)" if unpacked else ""
     lines.append(
-        f"{len(rows)} layers, {size_text(size)} to pull, {size_text(unpacked)} unpacked, of which {size_text(wasted_bytes)} wasted{share}"
+        f"{len(rows)} layer{'s' if len(rows) != 1 else ''}, {size_text(size)} to pull, "
+        f"{size_text(unpacked)} unpacked, of which {size_text(wasted_bytes)} wasted{share}"
     )
     lines += [f"note: {visible(note)}" for note in view.notes]
     return "".join(f"{line}\n" for line in lines)
