@@ -24,7 +24,7 @@ import peers
 from contest import QUICK, TIMEOUT_S, Contest, seconds
 
 TITLE = "harden on images, beside its peers"
-TOOLS = (peers.HARDEN, peers.TRIVY, peers.SYFT, peers.GITLEAKS)
+TOOLS = (peers.HARDEN, peers.HARDEN_FAST, peers.TRIVY, peers.SYFT, peers.GITLEAKS)
 ROUNDS = 1 if QUICK else 7
 
 
@@ -49,6 +49,11 @@ class Bench(NamedTuple):
     def harden(self) -> str:
         """The program `harden`."""
         return f"{self.contest.programs['harden']}/harden"
+
+    def both(self, *words: str) -> Iterator[Entrant]:
+        """Yield `harden image` as it is installed, and with its extra `fast`."""
+        for name in ("harden", "harden+fast"):
+            yield Entrant(name, (f"{self.contest.programs[name]}/harden", "image", *words))
 
     def program(self, name: str) -> str:
         """Return a peer's program."""
@@ -81,10 +86,20 @@ def _pull(bench: Bench) -> Iterator[Entrant]:
         yield Entrant("skopeo copy", command, theirs)
 
 
+def _unpack(bench: Bench) -> Iterator[Entrant]:
+    """Yield who unpacks all layers, with all digests checked."""
+    ours, theirs = bench.folder("layers"), bench.folder("bundle")
+    code = "import sys; from hardener.images import layout, unpack; unpack.layers(layout.read(sys.argv[1], 'v1'), sys.argv[2])"
+    for name in ("harden", "harden+fast"):
+        yield Entrant(name, (f"{bench.contest.programs[name]}/python", "-c", code, str(bench.layout), str(ours)), ours)
+    if shutil.which("umoci"):
+        yield Entrant("umoci unpack", ("umoci", "unpack", "--image", f"{bench.layout}:v1", str(theirs)), theirs)
+
+
 def _sbom(bench: Bench) -> Iterator[Entrant]:
     """Yield who writes what is installed in the image as CycloneDX."""
     harden, trivy, syft = (str(bench.folder(f"{name}.cdx.json")) for name in ("harden", "trivy", "syft"))
-    yield Entrant("harden", (bench.harden, "image", "sbom", f"oci:{bench.layout}:v1", "--output", harden))
+    yield from bench.both("sbom", f"oci:{bench.layout}:v1", "--output", harden)
     yield bench.trivy("--format", "cyclonedx", "--output", trivy)
     command = (bench.program("syft"), "scan", f"oci-dir:{bench.layout}", "--quiet", "--output", f"cyclonedx-json={syft}")
     yield Entrant("syft", command, environment={"SYFT_CHECK_FOR_APP_UPDATE": "false"}, rounds=min(ROUNDS, peers.SYFT.rounds))
@@ -104,7 +119,7 @@ def _listed(bench: Bench) -> str:
 def _secrets(bench: Bench) -> Iterator[Entrant]:
     """Yield who looks for credentials in all layers, the environment and the history."""
     out = bench.folder("secrets.json")
-    yield Entrant("harden", (bench.harden, "image", "secrets", f"oci:{bench.layout}:v1", "--output", f"json:{out}"))
+    yield from bench.both("secrets", f"oci:{bench.layout}:v1", "--output", f"json:{out}")
     scanners = ("--scanners", "secret", "--image-config-scanners", "secret", "--format", "json")
     yield bench.trivy(*scanners, "--output", str(bench.folder("secrets-of-trivy.json")))
 
@@ -158,13 +173,14 @@ def _judge(bench: Bench) -> Iterator[Entrant]:
     """Yield who looks for secrets and bad configuration, and for what is installed, all in one run."""
     out = str(bench.folder("report.json"))
     bom = str(bench.folder("judged.json"))
-    yield Entrant("harden", (bench.harden, "image", "lint", f"oci:{bench.layout}:v1", "--format", "json", "--sbom", bom))
+    yield from bench.both("lint", f"oci:{bench.layout}:v1", "--format", "json", "--sbom", bom)
     scanners = ("--scanners", "secret,misconfig", "--image-config-scanners", "secret,misconfig", "--list-all-pkgs")
     yield bench.trivy(*scanners, "--skip-check-update", "--format", "json", "--output", out)
 
 
 PARTS = {
     "pull": Part("Fetch the image from a registry on this machine", _pull),
+    "unpack": Part("Unpack its layers", _unpack),
     "sbom": Part("Write what is installed as CycloneDX", _sbom, _listed),
     "secrets": Part("Credentials in all layers", _secrets, _passwords),
     "judge": Part("Secrets, configuration, and what is installed", _judge),

@@ -57,6 +57,8 @@ HARDEN = Tool(
     15,
 )
 
+HARDEN_FAST = HARDEN._replace(name="harden+fast", requirement=f"{ROOT}[fast]")
+
 DOCKERFILE_TOOLS = (
     HARDEN,
     Tool(
@@ -144,7 +146,7 @@ def install(tool: Tool, environments: Path) -> Path:
         subprocess.run([f"{programs}/python", "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
     pip = [f"{programs}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if ours and done.exists():
-        pip += ["--force-reinstall", "--no-deps"]
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", tool.requirement], check=True, stderr=subprocess.DEVNULL)
     subprocess.run([*pip, tool.requirement], check=True, stderr=subprocess.DEVNULL)
     done.touch()
     return programs
