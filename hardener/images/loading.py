@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hardener.errors import HardenError
 from hardener.images import archive as archives
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from hardener.images.image import Source
     from hardener.images.storing import Stock
+
+MOST: Final = 1000
+"""Names that one archive may give: each is written to the index of the store."""
 
 
 class Loaded:
@@ -51,6 +54,10 @@ def load(path: str, store: Stock, platform: str = "") -> list[Loaded]:
     with store.using():
         for member in _members(path):
             names = [_checked(name, path) for name in member.names]
+            if len(names) + len(loaded) > MOST:
+                raise HardenError(
+                    f"the archive has more than {MOST} names", where=path, how="no real archive is like that: take another one"
+                )
             top = member.top
             if platform:
                 top = images.read(path, member.source, (top,), platform).descriptor

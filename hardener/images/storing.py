@@ -21,7 +21,7 @@ from hardener.errors import HardenError
 from hardener.images import image, layout
 from hardener.images.limits import LIMITS
 from hardener.images.receiving import PIECE, fill, write_all
-from hardener.images.store import Store, name_of, written_name
+from hardener.images.store import LIMIT, Store, name_of, written_name
 from hardener.oci import json_text, reference
 from hardener.oci.image import INDEXES, MANIFESTS, REF_NAME, Descriptor, ImageConfig, Index, Manifest, split_digest
 
@@ -172,8 +172,11 @@ class Stock(Store):
             yield
 
     def _write(self, rows: list[dict[str, object]]) -> None:
+        text = json_text.write({"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": rows})
+        if len(text.encode("utf-8", "surrogateescape")) > LIMIT:  # it could not be read any more
+            raise HardenError("the store has too many names of images", where=self.folder, how="harden rmi, or harden prune, removes some")
         with told(self.folder):
-            _replace(f"{self.folder}/index.json", json_text.write({"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": rows}))
+            _replace(f"{self.folder}/index.json", text)
 
     # --- tidying up --------------------------------------------------------------------------------------------------------------
 

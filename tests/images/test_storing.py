@@ -250,3 +250,12 @@ def test_only_what_nothing_names_is_collected(store: Stock) -> None:
     assert (row.platform, row.size) == ("", 0)
     store.collect()
     assert (store.has(top), store.has(parts[1])) == (True, False)  # nobody can tell what it has consisted of
+
+
+def test_an_index_that_could_not_be_read_is_not_written(store: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptor = Descriptor(media_type="application/vnd.oci.image.manifest.v1+json", digest=f"sha256:{'0' * 64}", size=1)
+    store.tag("docker.io/library/a:1", descriptor)
+    monkeypatch.setattr(storing, "LIMIT", 300)
+    with pytest.raises(HardenError, match="too many names"):
+        store.tag("docker.io/library/a:2", descriptor)
+    assert len(store.images()) == 1

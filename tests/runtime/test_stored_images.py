@@ -1,5 +1,6 @@
 """Images of the store through the command line: fetched, listed, run, removed; several commands at once, and killed ones."""
 
+import hashlib
 import json
 import os
 import random
@@ -496,3 +497,14 @@ def test_a_server_that_wants_a_login_is_told_how(harden: Lives) -> None:
     with TinyRegistry(trouble=closed) as registry:
         done = harden("run", f"{registry.host}/app:v1")
         assert (done.returncode, "the registry wants a login" in done.stderr) == (125, True), done
+
+
+def test_an_archive_of_names_does_not_fill_the_index(harden: Lives, folder: Path) -> None:
+    layer = tar(entry("x"))
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
+    config = json.dumps({"os": "linux", "architecture": ARCHITECTURE, "rootfs": rootfs}).encode()
+    saved = json.dumps([{"Config": "c", "RepoTags": [f"a:{number}" for number in range(1001)], "Layers": ["l"]}]).encode()
+    (folder / "saved.tar").write_bytes(tar(entry("manifest.json", saved), entry("c", config), entry("l", layer)))
+    refused = harden("load", "-i", str(folder / "saved.tar"))
+    assert (refused.returncode, "more than 1000 names" in refused.stderr) == (2, True), refused
+    assert images(harden) == []
