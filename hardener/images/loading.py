@@ -50,7 +50,7 @@ class _Member:
 
 def load(path: str, store: Stock, platform: str = "") -> list[Loaded]:
     """Take the images of an archive (`-`: the standard input), or of a layout, into the store; of an index those of a platform, or all."""
-    loaded = []
+    loaded: list[Loaded] = []
     with store.using():
         for member in _members(path):
             names = [_checked(name, path) for name in member.names]
