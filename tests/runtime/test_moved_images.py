@@ -253,7 +253,7 @@ def test_archives_of_skopeo_are_loaded(full: Lives, elsewhere: Lives, folder: Pa
 
 @pytest.mark.peer
 def test_docker_loads_what_is_saved_and_the_other_way_round(full: Lives, elsewhere: Lives) -> None:
-    with tempfile.TemporaryDirectory(prefix="harden-docker-") as place, DockerDaemon(Path(place)) as engine:
+    with tempfile.TemporaryDirectory(prefix="engine-") as place, DockerDaemon(Path(place)) as engine:
         ours, theirs = Path(place) / "ours.tar", Path(place) / "theirs.tar"
         full.do("save", "-o", str(ours), NAME)
         loaded = engine.docker("load", content=ours.read_bytes())
