@@ -137,8 +137,12 @@ def test_writing_replaces_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_baseline_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    for path, reason in (("missing/base.json", "No such file or directory"), ("folder", "Is a directory")):
-        with pytest.raises(HardenError, match=f"cannot write the baseline: {reason}"):
+    reasons = {
+        "missing/base.json": "cannot write the baseline: No such file or directory",
+        "folder": "a baseline is a file, which this is not",
+    }
+    for path, reason in reasons.items():
+        with pytest.raises(HardenError, match=reason):
             baseline.write([], path, cwd=str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
