@@ -104,9 +104,12 @@ def _packages(size: int) -> Iterator[tuple[tarfile.TarInfo, Path | bytes]]:
         found = [path for end in ("", ":amd64", ":arm64") if (path := info / f"{name}{end}.list").exists()]
         if not found or left < 0:
             continue
+        listed = found[0].read_text(encoding="utf-8").splitlines()
+        if any(line.endswith(".jar") for line in listed):  # trivy would fetch a database of them, and there is no network
+            continue
         chosen.append(paragraph)
         yield from (_file(path) for path in (found[0], found[0].with_suffix(".md5sums")) if path.exists())
-        for line in found[0].read_text(encoding="utf-8").splitlines():
+        for line in listed:
             path = Path(line)
             if line in seen or line == "/." or not (path.is_symlink() or path.exists()):
                 continue
